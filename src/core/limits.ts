@@ -1,0 +1,88 @@
+/**
+ * Every bound of the program, in one place, each with its unit in its name.
+ *
+ * A queue, buffer, timer or retry that has no bound here does not belong in the program. Where a
+ * bound follows a measurement or a peer's limit, the reason stands beside it.
+ */
+
+/** Longest message head (start line and fields) accepted, in either direction. Node's own is 16 KiB. */
+export const HEAD_BYTES_MAX = 64 * 1024;
+/** Most field lines in a head or a trailer section. */
+export const FIELDS_MAX = 256;
+/** Longest chunk-size line, extensions included (RFC 9112 section 7.1.1 asks for a limit). */
+export const CHUNK_LINE_BYTES_MAX = 1024;
+/** Longest trailer section of a chunked message. */
+export const TRAILER_BYTES_MAX = 16 * 1024;
+
+/** Largest request body held back for routing and replay: the Messages API's own limit is 32 MB. */
+export const HELD_BODY_BYTES_MAX = 33 * 1024 * 1024;
+/** All held request bodies of the process together; past it a request streams without a replay. */
+export const HELD_TOTAL_BYTES_MAX = 512 * 1024 * 1024;
+/** Longest value of a routed key (`model`) that is read. */
+export const KEY_VALUE_BYTES_MAX = 1024;
+/** Deepest nesting that the JSON scanner follows; a deeper body is not routed. */
+export const JSON_DEPTH_MAX = 1024;
+/** Longest SSE data line that the tap keeps to read tokens from. */
+export const TAP_LINE_BYTES_MAX = 64 * 1024;
+/** Longest `usage` or `error` object that the tap keeps of a non-streaming answer. */
+export const TAP_VALUE_BYTES_MAX = 16 * 1024;
+/** Most decoded bytes that the tap reads of one encoded answer (a decompression bomb ends here). */
+export const TAP_DECODED_BYTES_MAX = 64 * 1024 * 1024;
+/** Encoded bytes queued to the tap's decoder; past it the tap lets go and says so. */
+export const TAP_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
+/** How long the record of an ended exchange waits for the tap's decoder. */
+export const TAP_SETTLE_MS_MAX = 2_000;
+
+/** Client connections open at once. */
+export const CLIENT_CONNECTIONS_MAX = 4096;
+/** A client that has begun a request head must finish it within this time. */
+export const CLIENT_HEAD_MS_MAX = 60_000;
+/** A client must finish the TLS handshake inside its tunnel within this time. */
+export const CLIENT_TLS_MS_MAX = 30_000;
+/** What is read and thrown away of a request that was answered early, before the connection closes. */
+export const LINGER_BYTES_MAX = 4 * 1024 * 1024;
+/** How long that reading and throwing away may last. */
+export const LINGER_MS_MAX = 5_000;
+/** A blind tunnel or upgraded connection without a byte in either direction. */
+export const TUNNEL_IDLE_MS_MAX = 60 * 60_000;
+
+/** TCP connection to an upstream. */
+export const UPSTREAM_CONNECT_MS_MAX = 10_000;
+/** TLS handshake with an upstream. */
+export const UPSTREAM_TLS_MS_MAX = 10_000;
+/** From the last byte of a request to the head of its answer: the SDKs themselves wait 600 s. */
+export const UPSTREAM_HEAD_MS_MAX = 900_000;
+/** Silence in the middle of an answer. Claude Code gives up at 180 s, its event watchdog at 300 s. */
+export const UPSTREAM_IDLE_MS_MAX = 600_000;
+/** A client that leaves after this much silence of the upstream left because the stream had stalled. */
+export const STALL_MS = 60_000;
+/** Idle upstream sockets are closed here, well below the edge's 400 s, so that none is reused dead. */
+export const POOL_IDLE_MS_MAX = 90_000;
+/** Idle upstream sockets kept for one upstream and identity. */
+export const POOL_IDLE_SOCKETS_MAX = 64;
+/** First TCP keep-alive probe on an upstream or client socket. */
+export const TCP_KEEPALIVE_MS = 30_000;
+/** Streams on one HTTP/2 session before another is opened. */
+export const H2_STREAMS_PER_SESSION_MAX = 100;
+/** Receive window of an HTTP/2 stream, both sides; the protocol's default of 64 KiB throttles. */
+export const H2_WINDOW_BYTES = 1024 * 1024;
+/** An idle HTTP/2 session is pinged this often, so that a dead one is found before it is used. */
+export const H2_PING_MS = 60_000;
+
+/** Tries of one exchange, the first one included (contract, rules of a lane, 6). */
+export const ATTEMPTS_MAX = 2;
+/** Longest wait that a Retry-After may ask of the proxy; a longer one is left to the client. */
+export const BACKOFF_MS_MAX = 60_000;
+
+/** Open streams get this long to finish after SIGTERM. */
+export const DRAIN_MS_MAX = 600_000;
+
+/** A ledger file is rotated at this size. */
+export const LEDGER_BYTES_MAX = 64 * 1024 * 1024;
+/** Rotated ledger files kept beside the current one. */
+export const LEDGER_FILES_MAX = 20;
+/** Records waiting to be written; past it they are counted as dropped. */
+export const LEDGER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** What the tee keeps of one body. */
+export const TEE_BODY_BYTES_MAX = 16 * 1024;

@@ -1,0 +1,69 @@
+/**
+ * A lane as the relay uses it: a request is prepared for the lane, then opened on its transport.
+ * Preparing is pure; only `open` touches the network.
+ */
+
+import type { HeaderMode } from '../config/types.ts';
+import type { Fields, Framing, RequestHead } from '../core/message.ts';
+import type { Outbound, OutboundEvents } from '../core/ports.ts';
+
+/** What the relay asks of a lane. */
+export interface LaneRequest {
+  readonly head: RequestHead;
+  /** The protocol spoken with the client, which the upstream's follows unless configured. */
+  readonly clientProtocol: 'h1' | 'h2';
+  /** The whole body where it is held; null where it streams (then nothing of it can be edited). */
+  readonly body: readonly Buffer[] | null;
+  /** The model asked for, where it was read. */
+  readonly model: string | null;
+}
+
+/** A request as it will leave on this lane. */
+export interface PreparedRequest {
+  readonly method: string;
+  /** Path and query at the upstream, its path prefix included. */
+  readonly target: string;
+  /** End-to-end fields in their order, `Host` and framing included, credential included. */
+  readonly fields: Fields;
+  readonly framing: Framing;
+  /** The body to send, edited where the lane says so; null where the relay streams it. */
+  readonly body: readonly Buffer[] | null;
+  readonly protocol: 'h1' | 'h2' | 'prefer-h2';
+  /** Which connections may carry it: upstream and a digest of the credential; never a credential. */
+  readonly identity: string;
+  readonly upgrade: string | null;
+  readonly modelSent: string | null;
+  /** How the key is presented; null on passthrough lanes. */
+  readonly headerMode: HeaderMode | null;
+}
+
+export interface Lane {
+  readonly name: string;
+  readonly tag: string;
+  readonly kind: 'passthrough' | 'keyed';
+  /** The mode that is in use, changed by `keepHeaderMode`; null on passthrough lanes. */
+  readonly headerMode: HeaderMode | null;
+  /** Keeps the header mode that worked (contract, rules of a lane, 5). */
+  keepHeaderMode(mode: HeaderMode): void;
+  /**
+   * The request as it leaves on this lane.
+   *
+   * @param headerMode another mode than the one in use, for the one retry after a 401
+   * @throws IsolationError where a field would carry another lane's secret, or, on a keyed lane, a
+   *   credential of the client
+   */
+  prepare(request: LaneRequest, headerMode?: HeaderMode): PreparedRequest;
+  open(request: PreparedRequest, events: OutboundEvents): Outbound;
+  /** Lets idle connections go at once and open ones when their exchange ends. */
+  close(): void;
+}
+
+/** A request was refused because it would have carried a credential where it does not belong. */
+export class IsolationError extends Error {
+  override readonly name = 'IsolationError';
+  readonly lane: string;
+  constructor(lane: string, what: string) {
+    super(`${what} must not travel on lane ${lane}`);
+    this.lane = lane;
+  }
+}
