@@ -4,6 +4,8 @@
  */
 
 import type { HeaderMode } from '../config/types.ts';
+
+export type { HeaderMode };
 import type { Fields, Framing, RequestHead } from '../core/message.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 

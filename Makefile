@@ -1,0 +1,51 @@
+# Thin aliases of the commands, for a checkout. `--home .` keeps everything a run writes beside the code.
+PORT ?= 8082
+LANEKEEPER = bin/lanekeeper
+HOMEDIR = --home .
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean
+
+help:
+	@echo 'make demo      offline proof in under a minute'
+	@echo 'make test      everything: lint, types, unit tests, tests of the whole with the SDK and Claude Code'
+	@echo 'make mitm      runs the proxy on port $(PORT)'
+	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
+	@echo 'make tee-on    make tee-off    make versions    make clean'
+
+# npm ci brings the runtime too: the package `node` holds the Node that everything here runs on.
+setup: node_modules/.installed
+node_modules/.installed: package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@node_modules/.bin/node -e 'process.exit(0)'
+	@touch $@
+
+check: setup
+	npm run --silent check
+
+test: check
+	npm run --silent test
+
+test-unit: setup
+	npm run --silent test:unit
+
+fuzz: setup
+	FUZZ_CASES=$${CASES:-200000} npm run --silent test:fuzz
+
+demo: setup
+	$(LANEKEEPER) demo $(HOMEDIR)
+
+mitm: setup
+	$(LANEKEEPER) start --port $(PORT) $(HOMEDIR)
+
+tee-on tee-off: setup
+	$(LANEKEEPER) tee $(@:tee-%=%) $(HOMEDIR)
+
+versions: setup
+	$(LANEKEEPER) versions $(HOMEDIR)
+
+schema: setup
+	node_modules/.bin/node src/config/write-schema.ts
+
+clean:
+	rm -rf node_modules dist .cache logs results run ca bundle VERSIONS.json

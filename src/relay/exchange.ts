@@ -1,0 +1,462 @@
+/**
+ * One exchange, from the first byte of its request to its one ledger record.
+ *
+ * The exchange stands between two ports (`core/ports.ts`): the client's `Inbound` and, attempt by
+ * attempt, an upstream's `Outbound`. It moves through four stages, never back:
+ *
+ *   collecting (a routed body is held) → sending (an attempt is under way) → answering (a head went
+ *   to the client; no attempt can follow) → over (the client's side has closed, the record is written)
+ *
+ * Bytes of an answer go to the client first and to the reader after; a full sink stops its source.
+ */
+import assert from 'node:assert';
+import { crc32 } from 'node:zlib';
+import { agentOf, sessionIdOf } from '../core/agent.ts';
+import { type ErrorCode, localAnswer } from '../core/errors.ts';
+import { fieldValue } from '../core/fields.ts';
+import { createKeyScanner, type KeyScanner } from '../core/json/scanner.ts';
+import { HELD_BODY_BYTES_MAX } from '../core/limits.ts';
+import { type Fields, payloadLength, type ResponseHead } from '../core/message.ts';
+import type {
+  ByteStream,
+  Delivery,
+  Inbound,
+  InboundEvents,
+  UpstreamFailure,
+} from '../core/ports.ts';
+import { mayRetryFailure } from '../core/retry.ts';
+import { decide, isRouted } from '../core/route.ts';
+import { type HeaderMode, IsolationError, type Lane, type PreparedRequest } from '../lanes/lane.ts';
+import type { AnomalyKind } from '../ledger/record.ts';
+import { type Account, hashSession, isIntact, streamHealth, usageRecord } from './account.ts';
+import { type AnswerReader, createAnswerReader } from './answer-reader.ts';
+import { Attempt } from './attempt.ts';
+import { createHeldBody, type HeldBody } from './held-body.ts';
+import { judgeHead } from './policy.ts';
+import type { BodySample, RelayDeps } from './relay.ts';
+import { joinStreams } from './upgrade.ts';
+
+type Stage = 'collecting' | 'sending' | 'answering' | 'over';
+
+/** Runs one exchange; `onOver` comes once, after its record was handed to the ledger. */
+export class Exchange implements InboundEvents {
+  readonly #inbound: Inbound;
+  readonly #deps: RelayDeps;
+  readonly #onOver: () => void;
+  readonly #account: Account;
+  readonly #held: HeldBody | null;
+  readonly #scanner: KeyScanner | null;
+  #stage: Stage = 'collecting';
+  #attempt: Attempt | null = null;
+  #lane: Lane;
+  #reader: AnswerReader | null = null;
+  #requestEnded = false;
+  #trailers: Fields = [];
+  /** The body is no longer held: it went to the first attempt and can not be sent again. */
+  #streaming = false;
+  /** The exchange became two byte streams joined with each other. */
+  #joined = false;
+  #cancelWait: (() => void) | null = null;
+  #samples: { readonly request: BodySample; readonly answer: BodySample } | null = null;
+
+  constructor(inbound: Inbound, deps: RelayDeps, onOver: () => void) {
+    this.#inbound = inbound;
+    this.#deps = deps;
+    this.#onOver = onOver;
+    const { head } = inbound;
+    const path = pathOf(head.target);
+    const table = deps.routing();
+    this.#lane = deps.lane(table.defaultLane);
+    this.#account = {
+      rid: deps.newId(),
+      startedWall: deps.clock.wall(),
+      started: deps.clock.now(),
+      path,
+      agent: agentOf(head.fields),
+      session: hashSession(sessionIdOf(head.fields)),
+      lane: this.#lane.name,
+      tag: this.#lane.tag,
+      decision: isRouted(head.method, path) ? 'default' : 'passthrough',
+      model: null,
+      modelSent: null,
+      streamAsked: null,
+      headerMode: null,
+      attempts: 0,
+      backoffMs: 0,
+      bytesUp: 0,
+      h2: false,
+      status: null,
+      headAt: null,
+      requestId: null,
+      received: 0,
+      crc: 0,
+      upstreamEnded: false,
+      local: false,
+      lastByteAt: deps.clock.now(),
+      failure: null,
+    };
+    const routed = isRouted(head.method, path) && head.framing.kind !== 'none';
+    this.#held = routed ? createHeldBody(deps.holdBudget) : null;
+    this.#scanner = routed && isPlain(head.fields) ? createKeyScanner(['model', 'stream']) : null;
+    if (routed && deps.sampler?.active) this.#samples = deps.sampler.open(this.#account.rid);
+  }
+
+  /** Starts the exchange. */
+  start(): void {
+    const { head } = this.#inbound;
+    this.#inbound.read(this);
+    if (this.#held === null) return this.#route(null);
+    if (head.framing.kind === 'length' && head.framing.length > HELD_BODY_BYTES_MAX) {
+      return this.#spill('body larger than can be held');
+    }
+    if (head.expectContinue) this.#inbound.interim(CONTINUE);
+  }
+
+  /* ---- the client's side ---- */
+
+  onBody(wire: Buffer, data: readonly Buffer[] | null): void {
+    if (this.#stage === 'collecting') this.#collect(wire, data);
+    else if (this.#stage !== 'over') this.#forward(wire, data);
+  }
+
+  onEnd(trailers: Fields): void {
+    if (this.#stage === 'over') return;
+    this.#requestEnded = true;
+    this.#trailers = trailers;
+    if (this.#stage === 'collecting') this.#routeHeld();
+    else this.#attempt?.end(trailers);
+  }
+
+  onDrain(): void {
+    this.#attempt?.resume();
+  }
+
+  onClose(delivery: Delivery): void {
+    // An upgraded connection is over when both its directions are, which the join tells.
+    if (!this.#joined) this.#close(delivery);
+  }
+
+  #close(delivery: Delivery): void {
+    assert(this.#stage !== 'over', 'an exchange ends once');
+    this.#stage = 'over';
+    this.#cancelWait?.();
+    this.#attempt?.abort();
+    this.#held?.release();
+    const reader = this.#reader;
+    if (reader === null) this.#finish(delivery, null);
+    else reader.finish((facts) => this.#finish(delivery, facts));
+  }
+
+  /* ---- collecting ---- */
+
+  #collect(wire: Buffer, data: readonly Buffer[] | null): void {
+    const held = this.#held;
+    assert(held !== null, 'only a held body is collected');
+    const slices = data ?? [wire];
+    for (let i = 0; i < slices.length; i += 1) {
+      const slice = slices[i] as Buffer;
+      if (!held.add(slice)) {
+        this.#spill('no room to hold the body');
+        for (const rest of slices.slice(i)) this.#forward(rest, null);
+        return;
+      }
+      this.#scanner?.push(slice);
+      this.#samples?.request.push(slice);
+    }
+  }
+
+  /** Gives up holding: the request streams down the default lane, unrouted and without a replay. */
+  #spill(why: string): void {
+    this.#anomaly('not_held', 'hold_limit', why, 1);
+    const { defaultLane } = this.#deps.routing();
+    this.#account.decision = 'default';
+    this.#streaming = true;
+    this.#send(this.#deps.lane(defaultLane), undefined);
+  }
+
+  #routeHeld(): void {
+    const scan = this.#scanner?.finish();
+    const model = scan?.complete === true ? scan.values.get('model') : undefined;
+    const stream = scan?.complete === true ? scan.values.get('stream') : undefined;
+    if (scan?.complete === true) {
+      this.#account.streamAsked = stream?.kind === 'literal' && stream.text === 'true';
+    }
+    this.#route(model?.kind === 'string' ? model.value : null);
+  }
+
+  #route(model: string | null): void {
+    const account = this.#account;
+    account.model = model;
+    const { method } = this.#inbound.head;
+    const { path, agent } = account;
+    const { lane, decision } = decide({ method, path, model, agent }, this.#deps.routing());
+    account.decision = decision;
+    this.#streaming = this.#held === null && this.#inbound.head.framing.kind !== 'none';
+    this.#send(this.#deps.lane(lane), undefined);
+  }
+
+  /* ---- sending ---- */
+
+  #send(lane: Lane, mode: HeaderMode | undefined): void {
+    const account = this.#account;
+    this.#stage = 'sending';
+    this.#lane = lane;
+    account.lane = lane.name;
+    account.tag = lane.tag;
+    account.attempts += 1;
+    account.bytesUp = 0;
+    account.failure = null;
+    const prepared = this.#prepare(lane, mode);
+    if (prepared === null) return;
+    account.modelSent = prepared.modelSent;
+    account.headerMode = prepared.headerMode;
+    const attempt = new Attempt(prepared, this.#inbound, {
+      onInterim: (head) => this.#interim(head),
+      onHead: (head) => this.#answer(attempt, head),
+      onBody: (wire, data) => this.#answerBody(wire, data),
+      onEnd: (trailers) => this.#answerEnd(trailers),
+      onFail: (failure) => this.#failed(failure),
+      onUpgrade: (head, stream) => this.#upgraded(head, stream),
+    });
+    this.#attempt = attempt;
+    attempt.open(lane);
+    if (this.#streaming) {
+      // What was collected before the spill goes first; it can not be sent again.
+      for (const piece of this.#held?.pieces ?? []) this.#forward(piece, null);
+      this.#held?.release();
+    }
+    if (this.#requestEnded || !this.#streaming) attempt.end(this.#trailers);
+  }
+
+  #prepare(lane: Lane, mode: HeaderMode | undefined): PreparedRequest | null {
+    const { head, protocol } = this.#inbound;
+    const body = this.#held !== null && !this.#streaming ? this.#held.pieces : null;
+    try {
+      return lane.prepare(
+        { head, clientProtocol: protocol, body, model: this.#account.model },
+        mode,
+      );
+    } catch (error) {
+      if (error instanceof IsolationError) {
+        this.#anomaly('lane_isolation', 'refused', error.message, this.#account.attempts);
+        this.#refuse('lane_isolation', '');
+      } else {
+        this.#anomaly('internal', 'prepare', nameOf(error), this.#account.attempts);
+        this.#refuse('internal', '');
+      }
+      return null;
+    }
+  }
+
+  #forward(wire: Buffer, data: readonly Buffer[] | null): void {
+    const attempt = this.#attempt;
+    if (attempt === null || this.#requestEnded) return;
+    if (!attempt.write(wire, data)) this.#inbound.pause();
+  }
+
+  /* ---- the upstream's side ---- */
+
+  #interim(head: ResponseHead): void {
+    // A held request was already told to continue.
+    if (head.status === 100 && !this.#streaming) return;
+    this.#inbound.interim(head);
+  }
+
+  #answer(attempt: Attempt, head: ResponseHead): void {
+    const account = this.#account;
+    const lane = this.#lane;
+    const deps = this.#deps;
+    account.bytesUp = attempt.bytesUp;
+    account.h2 = attempt.protocol === 'h2';
+    const verdict = judgeHead(head, {
+      lane,
+      mode: attempt.prepared.headerMode,
+      path: account.path,
+      attempts: account.attempts,
+      replayable: !this.#streaming,
+      backoff: deps.backoff(),
+      isDefaultLane: lane.name === deps.routing().defaultLane,
+      wall: deps.clock.wall(),
+      random: deps.random,
+    });
+    if (verdict.act === 'forward') {
+      const mode = attempt.prepared.headerMode;
+      if (account.attempts > 1 && head.status !== 401 && mode !== null) lane.keepHeaderMode(mode);
+      return this.#pass(head);
+    }
+    attempt.abort();
+    this.#attempt = null;
+    const { status } = head;
+    switch (verdict.act) {
+      case 'other_mode':
+        this.#anomaly('retry', 'header_mode', `trying ${verdict.mode}`, account.attempts, status);
+        return this.#send(lane, verdict.mode);
+      case 'fall_back':
+        this.#anomaly('fallback', 'count_tokens', 'not counted there', account.attempts, status);
+        account.decision = 'fallback';
+        return this.#send(deps.lane(deps.routing().defaultLane), undefined);
+      case 'wait':
+        account.backoffMs += verdict.ms;
+        this.#anomaly('retry', 'backoff', 'waited', account.attempts, status, verdict.ms);
+        this.#cancelWait = deps.clock.after(verdict.ms, () => {
+          this.#cancelWait = null;
+          this.#send(lane, undefined);
+        });
+    }
+  }
+
+  #pass(head: ResponseHead): void {
+    const account = this.#account;
+    this.#stage = 'answering';
+    account.status = head.status;
+    account.headAt = this.#deps.clock.now();
+    account.lastByteAt = account.headAt;
+    account.requestId =
+      fieldValue(head.fields, 'request-id') ?? fieldValue(head.fields, 'x-request-id') ?? null;
+    const samples = this.#samples;
+    if (this.#held !== null) {
+      const onData = samples === null ? null : (bytes: Buffer) => samples.answer.push(bytes);
+      this.#reader = createAnswerReader(head, this.#deps.clock, onData);
+      samples?.answer.type(fieldValue(head.fields, 'content-type') ?? '');
+    }
+    this.#inbound.respond(head);
+  }
+
+  #answerBody(wire: Buffer, data: readonly Buffer[] | null): void {
+    const account = this.#account;
+    const room = this.#inbound.write(wire, data);
+    if (!room) this.#attempt?.pause();
+    account.received += payloadLength(wire, data);
+    if (data === null) account.crc = crc32(wire, account.crc);
+    else for (const slice of data) account.crc = crc32(slice, account.crc);
+    account.lastByteAt = this.#deps.clock.now();
+    this.#reader?.push(wire, data);
+  }
+
+  #answerEnd(trailers: Fields): void {
+    const attempt = this.#attempt;
+    this.#account.upstreamEnded = true;
+    this.#account.bytesUp = attempt?.bytesUp ?? this.#account.bytesUp;
+    this.#attempt = null;
+    // An unread rest of the request is the edge's to drain: nobody upstream wants it.
+    this.#inbound.resume();
+    this.#inbound.end(trailers);
+  }
+
+  #failed(failure: UpstreamFailure): void {
+    const account = this.#account;
+    account.bytesUp = this.#attempt?.bytesUp ?? account.bytesUp;
+    account.h2 = this.#attempt?.protocol === 'h2';
+    this.#attempt = null;
+    const { attempts } = account;
+    const code = failure.code;
+    this.#anomaly('upstream_failure', code, `${failure.phase}: ${failure.detail}`, attempts);
+    if (this.#stage === 'answering') {
+      account.failure = failure;
+      return this.#inbound.cut();
+    }
+    const { method } = this.#inbound.head;
+    if (mayRetryFailure(failure, { replayable: !this.#streaming, attempts, method })) {
+      this.#anomaly('retry', code, 'nothing had happened', attempts);
+      return this.#send(this.#lane, account.headerMode ?? undefined);
+    }
+    account.failure = failure;
+    this.#refuse(`upstream_${code}`, failure.detail);
+  }
+
+  #upgraded(head: ResponseHead, upstream: ByteStream): void {
+    const account = this.#account;
+    this.#stage = 'answering';
+    account.status = head.status;
+    account.headAt = this.#deps.clock.now();
+    this.#attempt = null;
+    this.#joined = true;
+    joinStreams(this.#inbound.upgrade(head), upstream, ({ up, down, whole }) => {
+      account.bytesUp = up;
+      account.received = down;
+      account.upstreamEnded = whole;
+      this.#close({ how: whole ? 'complete' : 'gone', bytes: down, crc: account.crc });
+    });
+  }
+
+  /* ---- endings ---- */
+
+  /** Answers with an error of our own. */
+  #refuse(code: ErrorCode, detail: string): void {
+    const account = this.#account;
+    const { head, body } = localAnswer(code, account.rid, detail);
+    this.#stage = 'answering';
+    account.local = true;
+    account.status = head.status;
+    account.headAt = this.#deps.clock.now();
+    this.#inbound.resume();
+    this.#inbound.respond(head);
+    this.#inbound.write(body, null);
+    this.#inbound.end([]);
+  }
+
+  #finish(delivery: Delivery, facts: Parameters<typeof usageRecord>[1]): void {
+    const account = this.#account;
+    const now = this.#deps.clock.now();
+    const sse = this.#reader?.sse ?? false;
+    const record = usageRecord(account, facts, sse, delivery, now);
+    if (facts?.lost) this.#anomaly('tap_dropped', 'bound', 'tokens may be missing', 1);
+    if (sse && facts !== null) {
+      const health = streamHealth(account, facts, delivery, now);
+      if (health !== 'complete')
+        this.#anomaly('stream_incomplete', health, facts.errorType ?? '', 1);
+    }
+    if (account.upstreamEnded && delivery.how === 'complete' && !isIntact(account, delivery)) {
+      this.#anomaly('not_intact', 'mismatch', `${delivery.bytes} of ${account.received} bytes`, 1);
+    }
+    this.#deps.ledger.record(record);
+    if (this.#samples !== null) this.#deps.sampler?.write(this.#samples, account.lane);
+    this.#onOver();
+  }
+
+  #anomaly(
+    kind: AnomalyKind,
+    code: string,
+    detail: string,
+    attempt: number,
+    status: number | null = this.#account.status,
+    backoff = 0,
+  ): void {
+    this.#deps.ledger.anomaly({
+      ts: Math.round(this.#deps.clock.wall()) / 1000,
+      rid: this.#account.rid,
+      kind,
+      lane: this.#account.lane,
+      code,
+      detail,
+      status,
+      attempt,
+      backoff_ms: Math.round(backoff),
+    });
+  }
+}
+
+const CONTINUE: ResponseHead = {
+  status: 100,
+  reason: 'Continue',
+  version: '1.1',
+  fields: [],
+  framing: { kind: 'none' },
+  keepAlive: true,
+};
+
+/** The path of an origin-form target, without its query. */
+function pathOf(target: string): string {
+  const query = target.indexOf('?');
+  return query < 0 ? target : target.slice(0, query);
+}
+
+/** A body under a content coding can not be read, so it is not routed. */
+function isPlain(fields: Fields): boolean {
+  const coding = fieldValue(fields, 'content-encoding');
+  return coding === undefined || coding.trim().toLowerCase() === 'identity';
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : 'unknown';
+}
