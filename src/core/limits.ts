@@ -86,3 +86,27 @@ export const LEDGER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What the tee keeps of one body. */
 export const TEE_BODY_BYTES_MAX = 16 * 1024;
+
+/** Longest path of a Unix socket that is used as it is: Linux has room for 107 bytes, macOS for 103. */
+export const SOCKET_PATH_BYTES_MAX = 100;
+/** Connections to the control socket at once; each `run` holds one as its lease. */
+export const CONTROL_CONNECTIONS_MAX = 512;
+/** Largest body of a control request. */
+export const CONTROL_BODY_BYTES_MAX = 16 * 1024;
+/** Largest answer of the control socket that its client reads. */
+export const CONTROL_ANSWER_BYTES_MAX = 16 * 1024 * 1024;
+/** How long a control command waits for its answer. */
+export const CONTROL_MS_MAX = 15_000;
+/** Label combinations that the metrics count apart; what comes after is counted as `other`. */
+export const METRIC_SERIES_MAX = 512;
+
+/** Received requests that a twin keeps in memory, unless told otherwise. */
+export const TWIN_KEPT_REQUESTS = 2_000;
+/** Request bodies that a twin keeps in memory, all together. */
+export const TWIN_KEPT_BYTES_MAX = 256 * 1024 * 1024;
+/** Largest request body that a twin accepts: the Messages API's own limit. */
+export const TWIN_BODY_BYTES_MAX = 32 * 1024 * 1024;
+/** Deltas, words or milliseconds that one directive may ask of a twin. */
+export const TWIN_DIRECTIVE_MAX = 10_000_000;
+/** Prompts whose attempts a twin counts, for directives with `times=`. */
+export const TWIN_COUNTED_PROMPTS_MAX = 4_096;

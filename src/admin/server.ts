@@ -1,0 +1,229 @@
+/**
+ * The control socket: HTTP over a Unix socket that only its owner can open. It carries the calls of
+ * `Control` and knows nothing of what they do.
+ *
+ * node:http is used here because these are our own few messages; no proxied byte passes this way.
+ */
+import { chmodSync, linkSync, renameSync, unlinkSync } from 'node:fs';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
+import { connect } from 'node:net';
+
+import { CONTROL_BODY_BYTES_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_MS_MAX } from '../core/limits.ts';
+import { prepareSocketDirectory, socketPath } from './socket-path.ts';
+import { type Control, ControlError } from './types.ts';
+
+/** A control socket that is being served. */
+export interface ControlServer {
+  readonly path: string;
+  /** Stops listening, drops every connection (leases too) and removes the socket. */
+  close(): Promise<void>;
+}
+
+type Handler = (control: Control, body: unknown, response: ServerResponse) => Promise<void> | void;
+
+/** Refusals of the socket itself; one of the proxy is a conflict with its state (409). */
+const STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
+  ['unknown_command', 404],
+  ['bad_body', 400],
+]);
+
+const ROUTES: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  ['GET /status', (control, _body, response) => sendJson(response, 200, control.status())],
+  ['GET /metrics', sendMetrics],
+  ['GET /lease', holdLeaseOpen],
+  ['POST /pause', (control, _body, response) => change(control, response, () => control.pause())],
+  ['POST /resume', (control, _body, response) => change(control, response, () => control.resume())],
+  [
+    'POST /force',
+    (control, body, response) => change(control, response, () => control.force(readOn(body))),
+  ],
+  [
+    'POST /tee',
+    (control, body, response) => change(control, response, () => control.tee(readOn(body))),
+  ],
+  [
+    'POST /reload',
+    async (control, _body, response) => sendJson(response, 200, await control.reload()),
+  ],
+  ['POST /drain', (control, _body, response) => change(control, response, () => control.drain())],
+]);
+
+/**
+ * Serves the control socket of a home.
+ *
+ * @throws ControlError `already_running` where a live process serves it; `unsafe_directory`
+ */
+export async function serveControl(home: string, control: Control): Promise<ControlServer> {
+  const path = socketPath(home);
+  prepareSocketDirectory(path);
+  const server = createServer(listener(control));
+  server.maxConnections = CONTROL_CONNECTIONS_MAX;
+  server.requestTimeout = CONTROL_MS_MAX;
+  if (!(await listen(server, path))) {
+    await removeStaleSocket(path, home);
+    if (!(await listen(server, path))) throw alreadyRunning(home);
+  }
+  chmodSync(path, 0o600);
+  return { path, close: () => closeServer(server) };
+}
+
+function listener(control: Control): RequestListener {
+  return (request, response) => {
+    request.on('error', () => response.destroy());
+    response.on('error', () => response.destroy());
+    answer(control, request, response).catch((error: unknown) => sendError(response, error));
+  };
+}
+
+async function answer(
+  control: Control,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const key = `${request.method ?? ''} ${request.url ?? ''}`;
+  const handler = ROUTES.get(key);
+  if (handler === undefined) {
+    request.resume();
+    throw new ControlError('unknown_command', `the control socket does not know ${key}`);
+  }
+  await handler(control, await readBody(request), response);
+}
+
+async function readBody(request: IncomingMessage): Promise<unknown> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    length += part.length;
+    if (length > CONTROL_BODY_BYTES_MAX)
+      throw new ControlError('bad_body', 'the body is too large');
+    parts.push(part);
+  }
+  if (length === 0) return null;
+  try {
+    return JSON.parse(Buffer.concat(parts).toString('utf8'));
+  } catch {
+    throw new ControlError('bad_body', 'the body is not JSON');
+  }
+}
+
+function readOn(body: unknown): boolean {
+  if (typeof body === 'object' && body !== null && 'on' in body && typeof body.on === 'boolean') {
+    return body.on;
+  }
+  throw new ControlError('bad_body', 'the body must be {"on":true} or {"on":false}');
+}
+
+function change(control: Control, response: ServerResponse, apply: () => void): void {
+  apply();
+  sendJson(response, 200, control.status());
+}
+
+async function sendMetrics(
+  control: Control,
+  _body: unknown,
+  response: ServerResponse,
+): Promise<void> {
+  const text = await control.metrics();
+  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+  response.end(text);
+}
+
+/** The lease lasts as long as the answer: a holder that dies gives it back, whatever killed it. */
+function holdLeaseOpen(control: Control, _body: unknown, response: ServerResponse): void {
+  if (response.destroyed) return;
+  const giveBack = control.lease();
+  response.on('close', giveBack);
+  response.writeHead(200, { 'content-type': 'text/plain' });
+  response.write('leased\n');
+}
+
+function sendJson(response: ServerResponse, status: number, value: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(`${JSON.stringify(value)}\n`);
+}
+
+function sendError(response: ServerResponse, error: unknown): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const known = error instanceof ControlError;
+  const code = known ? error.code : 'internal';
+  // The text of an unforeseen error could hold anything; only its name is shown.
+  const message = known
+    ? error.message
+    : `the proxy failed inside (${error instanceof Error ? error.name : 'unknown'}); its log says more`;
+  sendJson(response, known ? (STATUS_BY_CODE.get(code) ?? 409) : 500, { error: { code, message } });
+}
+
+/** Resolves true once listening, false where the path is taken. */
+function listen(server: Server, path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException) => {
+      server.removeListener('listening', onListening);
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
+    };
+    const onListening = () => {
+      server.removeListener('error', onError);
+      server.on('error', () => undefined);
+      resolve(true);
+    };
+    server.once('error', onError);
+    server.once('listening', onListening);
+    server.listen(path);
+  });
+}
+
+/**
+ * Takes the socket of a dead process out of the way. Only one process can rename a given file, so
+ * two that start at once after a crash do not remove each other's fresh socket: one that took a live
+ * socket by mistake puts it back.
+ *
+ * @throws ControlError `already_running` where the socket is live
+ */
+async function removeStaleSocket(path: string, home: string): Promise<void> {
+  if (await isLive(path)) throw alreadyRunning(home);
+  const taken = `${path}.${process.pid}`;
+  try {
+    renameSync(path, taken);
+  } catch {
+    return;
+  }
+  const live = await isLive(taken);
+  if (live) linkSync(taken, path);
+  unlinkSync(taken);
+  if (live) throw alreadyRunning(home);
+}
+
+/** True if a process accepts connections on this socket. */
+function isLive(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('error', () => resolve(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
+}
+
+function alreadyRunning(home: string): ControlError {
+  return new ControlError(
+    'already_running',
+    `a proxy is already running for ${home}; stop it with lanekeeper drain, or choose another --home`,
+  );
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}
