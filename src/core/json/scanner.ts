@@ -1,0 +1,304 @@
+/**
+ * Finds a few top-level keys in a JSON object that is pushed in pieces of any size, without parsing
+ * the whole: what the relay routes by and what the tap reads, at the speed of memory.
+ *
+ * It agrees with `JSON.parse`: keys and values may be written with escapes, of duplicate keys the
+ * last wins, and a key at another depth or inside a string is none. One difference is meant: a
+ * leading byte order mark is passed over (RFC 8259 section 8.1 lets a parser do so, and a decoder
+ * that turns the bytes into text drops it).
+ *
+ * How strict it is: everything between strings follows the grammar of RFC 8259 to the letter, and
+ * the root must be an object; strings are checked (control characters, escapes) only where they are
+ * captured or are an escaped top-level key, since the others are skipped by native search. Bytes that
+ * are no UTF-8 count as U+FFFD, as a decoder makes them. Deeper nesting than `JSON_DEPTH_MAX` fails.
+ */
+import assert from 'node:assert/strict';
+import { JSON_DEPTH_MAX, KEY_VALUE_BYTES_MAX } from '../limits.ts';
+import { ACTION, ACTIONS, STATE, TABLE } from './grammar.ts';
+import { Keeper } from './keeper.ts';
+import { oddBackslashes, parseString, stringEnd } from './strings.ts';
+
+/** The value of a captured key. */
+export type JsonValue =
+  | { readonly kind: 'string'; readonly value: string }
+  /** A number, `true`, `false` or `null`, as it is spelt. */
+  | { readonly kind: 'literal'; readonly text: string }
+  /** The raw bytes, brackets included, as a copy; null where they are more than the bound. */
+  | { readonly kind: 'object' | 'array'; readonly bytes: Buffer | null }
+  /** A string or number longer than the bound, as it is spelt, quotes not counted. */
+  | { readonly kind: 'too_long' };
+
+export interface KeyScan {
+  /** One whole top-level object came, and nothing but white space behind it. */
+  readonly complete: boolean;
+  /** The values read so far, the last of each key. To be trusted only where `complete`. */
+  readonly values: ReadonlyMap<string, JsonValue>;
+}
+
+export interface KeyScannerOptions {
+  /** Longest value that is captured, bytes as spelt; `KEY_VALUE_BYTES_MAX` if not given. */
+  readonly valueBytesMax?: number;
+  /**
+   * Told of every value of a wanted key, duplicates included, in order: where it begins and ends
+   * (exclusive), counted over all bytes pushed.
+   */
+  readonly onValue?: (key: string, start: number, end: number, value: JsonValue) => void;
+}
+
+export interface KeyScanner {
+  /** Takes the next bytes; they are not kept. Never throws, whatever they are. */
+  push(bytes: Buffer): void;
+  /** What is known, the text being at its end. */
+  finish(): KeyScan;
+  /** What is known so far. */
+  readonly current: KeyScan;
+}
+
+/** A scanner for these top-level keys. */
+export function createKeyScanner(
+  keys: readonly string[],
+  options: KeyScannerOptions = {},
+): KeyScanner {
+  return new Scanner(keys, options);
+}
+
+const QUOTE = 0x22;
+const OPEN_BRACE = 0x7b;
+const OPEN_BRACKET = 0x5b;
+const BACKSLASH = 0x5c;
+const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
+/** How much is turned into text at once, so that a large piece does not double in memory. */
+const WINDOW_BYTES = 64 * 1024;
+/** A UTF-16 unit takes at most this many bytes in a JSON text: `\u0041`. */
+const UNIT_BYTES_MAX = 6;
+
+type Kept = 'nothing' | 'key' | 'value';
+
+class Scanner implements KeyScanner {
+  readonly #keys: ReadonlySet<string>;
+  readonly #keyBytesMax: number;
+  readonly #valueBytesMax: number;
+  readonly #onValue: KeyScannerOptions['onValue'];
+  readonly #values = new Map<string, JsonValue>();
+
+  #state: number = STATE.START;
+  /** Of each open container, the state that follows a value in it. */
+  readonly #stack: number[] = [];
+  #inString = false;
+  #inKey = false;
+  #escaped = false;
+  /** Bytes of the byte order mark that are passed, or its length once there can be none. */
+  #marked = 0;
+  /** The present window as latin1, for native search. */
+  #text = '';
+  /** Bytes of earlier windows. */
+  #offset = 0;
+
+  readonly #keeper = new Keeper();
+  #kept: Kept = 'nothing';
+  /** Where the part of the kept token that lies in the present window begins. */
+  #keptFrom = 0;
+  /** The wanted key whose value comes, and where that value began, over all bytes. */
+  #key = '';
+  #valueStart = 0;
+  #valueKind: 'string' | 'literal' | 'object' | 'array' = 'literal';
+
+  constructor(keys: readonly string[], options: KeyScannerOptions) {
+    this.#keys = new Set(keys);
+    this.#keyBytesMax = Math.max(0, ...keys.map((key) => key.length)) * UNIT_BYTES_MAX;
+    this.#valueBytesMax = options.valueBytesMax ?? KEY_VALUE_BYTES_MAX;
+    this.#onValue = options.onValue;
+  }
+
+  get current(): KeyScan {
+    return { complete: this.#state === STATE.DONE, values: this.#values };
+  }
+
+  finish(): KeyScan {
+    return this.current;
+  }
+
+  push(bytes: Buffer): void {
+    for (let from = 0; from < bytes.length; from += WINDOW_BYTES) {
+      if (this.#state === STATE.FAILED) return;
+      this.#read(bytes.length <= WINDOW_BYTES ? bytes : bytes.subarray(from, from + WINDOW_BYTES));
+    }
+  }
+
+  #read(bytes: Buffer): void {
+    const length = bytes.length;
+    this.#text = bytes.toString('latin1');
+    let i = this.#marked < BYTE_ORDER_MARK.length ? this.#skipMark(bytes) : 0;
+    if (this.#inString && i < length) i = this.#skipString(bytes, i);
+    let state = this.#state;
+    while (i < length) {
+      const entry = TABLE[(state << 8) | (bytes[i] as number)] as number;
+      if (entry < ACTION) {
+        state = entry;
+        i += 1;
+        continue;
+      }
+      this.#state = state;
+      i = this.#act(entry, bytes, i);
+      state = this.#state;
+    }
+    this.#state = state;
+    if (this.#kept !== 'nothing') {
+      this.#keeper.add(bytes, this.#keptFrom, length);
+      this.#keptFrom = 0;
+    }
+    this.#offset += length;
+    this.#text = '';
+  }
+
+  /** Does what the table asks for at `bytes[i]`; gives back the index to go on at. */
+  #act(action: number, bytes: Buffer, i: number): number {
+    switch (action) {
+      case ACTIONS.KEY:
+        this.#inKey = true;
+        if (this.#stack.length === 1) this.#keep('key', i + 1, this.#keyBytesMax);
+        return this.#skipString(bytes, i + 1);
+      case ACTIONS.STRING:
+        this.#inKey = false;
+        return this.#skipString(bytes, i + 1);
+      case ACTIONS.OPEN_OBJECT:
+        this.#open(STATE.NEXT_IN_OBJECT, STATE.KEY_OR_END);
+        return i + 1;
+      case ACTIONS.OPEN_ARRAY:
+        this.#open(STATE.NEXT_IN_ARRAY, STATE.VALUE_OR_END);
+        return i + 1;
+      case ACTIONS.CLOSE:
+        this.#stack.pop();
+        this.#valueEnd(bytes, i + 1);
+        return i + 1;
+      case ACTIONS.SCALAR_END:
+        this.#valueEnd(bytes, i);
+        return i;
+      default:
+        assert.equal(action, ACTIONS.CAPTURE);
+        this.#capture(bytes, i);
+        return i;
+    }
+  }
+
+  #open(next: number, inside: number): void {
+    if (this.#stack.length >= JSON_DEPTH_MAX) {
+      this.#fail();
+      return;
+    }
+    this.#stack.push(next);
+    this.#state = inside;
+  }
+
+  /** A value ended before `end`: a captured one is recorded, then its container goes on. */
+  #valueEnd(bytes: Buffer, end: number): void {
+    const depth = this.#stack.length;
+    this.#state = depth === 0 ? STATE.DONE : (this.#stack[depth - 1] as number);
+    if (depth === 1 && this.#kept === 'value') this.#record(bytes, end);
+  }
+
+  /** Skips to behind the string that `from` lies in, or to the end of the window. */
+  #skipString(bytes: Buffer, from: number): number {
+    const start = this.#escaped ? from + 1 : from;
+    const end = stringEnd(bytes, this.#text, start);
+    if (end < 0) {
+      this.#escaped = oddBackslashes(bytes, start, bytes.length);
+      this.#inString = true;
+      return bytes.length;
+    }
+    this.#escaped = false;
+    this.#inString = false;
+    if (this.#inKey) this.#keyEnd(bytes, end);
+    else this.#valueEnd(bytes, end + 1);
+    return end + 1;
+  }
+
+  #keyEnd(bytes: Buffer, end: number): void {
+    this.#state = STATE.COLON;
+    if (this.#kept !== 'key') return;
+    this.#kept = 'nothing';
+    const raw = this.#take(bytes, end, this.#keyBytesMax);
+    if (raw === null) return;
+    let name: string | null = raw.toString('utf8');
+    if (raw.includes(BACKSLASH)) name = parseString(`"${name}"`);
+    if (name === null) {
+      this.#fail();
+    } else if (this.#keys.has(name)) {
+      this.#key = name;
+      this.#state = STATE.COLON_WANTED;
+    }
+  }
+
+  #capture(bytes: Buffer, i: number): void {
+    const byte = bytes[i];
+    this.#state = STATE.VALUE;
+    this.#valueStart = this.#offset + i;
+    let bytesMax = this.#valueBytesMax;
+    if (byte === QUOTE) {
+      this.#valueKind = 'string';
+      bytesMax += 2;
+    } else if (byte === OPEN_BRACE) this.#valueKind = 'object';
+    else if (byte === OPEN_BRACKET) this.#valueKind = 'array';
+    else this.#valueKind = 'literal';
+    this.#keep('value', i, bytesMax);
+  }
+
+  #record(bytes: Buffer, end: number): void {
+    this.#kept = 'nothing';
+    const kind = this.#valueKind;
+    const bytesMax = kind === 'string' ? this.#valueBytesMax + 2 : this.#valueBytesMax;
+    const raw = this.#take(bytes, end, bytesMax);
+    let value: JsonValue = { kind: 'too_long' };
+    if (kind === 'object' || kind === 'array') {
+      value = { kind, bytes: raw === null ? null : Buffer.from(raw) };
+    } else if (kind === 'literal') {
+      if (raw !== null) value = { kind, text: raw.toString('latin1') };
+    } else if (raw !== null) {
+      const text = parseString(raw.toString('utf8'));
+      if (text === null) {
+        this.#fail();
+        return;
+      }
+      value = { kind, value: text };
+    }
+    this.#values.set(this.#key, value);
+    this.#onValue?.(this.#key, this.#valueStart, this.#offset + end, value);
+  }
+
+  #keep(what: Kept, from: number, bytesMax: number): void {
+    this.#kept = what;
+    this.#keptFrom = from;
+    this.#keeper.begin(bytesMax);
+  }
+
+  /** The kept token, which ends before `end`; null where it is longer than the bound. */
+  #take(bytes: Buffer, end: number, bytesMax: number): Buffer | null {
+    const keeper = this.#keeper;
+    if (keeper.length === 0 && !keeper.overflowed) {
+      const inWindow = end - this.#keptFrom;
+      return inWindow > bytesMax ? null : bytes.subarray(this.#keptFrom, end);
+    }
+    keeper.add(bytes, this.#keptFrom, end);
+    return keeper.overflowed ? null : keeper.bytes();
+  }
+
+  #fail(): void {
+    this.#state = STATE.FAILED;
+    this.#kept = 'nothing';
+    this.#inString = false;
+  }
+
+  #skipMark(bytes: Buffer): number {
+    let i = 0;
+    while (i < bytes.length && this.#marked < BYTE_ORDER_MARK.length) {
+      if (bytes[i] !== BYTE_ORDER_MARK[this.#marked]) {
+        if (this.#marked > 0) this.#fail();
+        this.#marked = BYTE_ORDER_MARK.length;
+        return i;
+      }
+      this.#marked += 1;
+      i += 1;
+    }
+    return i;
+  }
+}
