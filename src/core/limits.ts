@@ -110,3 +110,20 @@ export const TWIN_BODY_BYTES_MAX = 32 * 1024 * 1024;
 export const TWIN_DIRECTIVE_MAX = 10_000_000;
 /** Prompts whose attempts a twin counts, for directives with `times=`. */
 export const TWIN_COUNTED_PROMPTS_MAX = 4_096;
+
+/** Life of the local certificate authority and its leaf; clients refuse much longer ones. */
+export const CA_VALID_MS = 397 * 24 * 60 * 60_000;
+/** They begin this long before they are made, for clients whose clock is behind. */
+export const CA_BACKDATE_MS = 24 * 60 * 60_000;
+/** With less life left than this they are replaced at the next start. */
+export const CA_RENEW_MS = 30 * 24 * 60 * 60_000;
+/** Hosts that one authority may be made for. */
+export const CA_HOSTS_MAX = 64;
+/** Former authorities that stay in the trust bundle. */
+export const CA_KEPT_MAX = 3;
+/** How long a start waits for another one that is minting. */
+export const CA_LOCK_MS_MAX = 10_000;
+/** Longest PEM file that is read. */
+export const PEM_FILE_BYTES_MAX = 4 * 1024 * 1024;
+/** Trust files combined with a user's own that are kept; the least recently used go first. */
+export const TRUST_FILES_MAX = 8;
