@@ -1,0 +1,74 @@
+/**
+ * Heads: from the lines of a section to what the rest of the program reads.
+ *
+ * The text is one character a byte and already free of control characters (`section.ts`).
+ */
+
+import { parseAuthority } from '../authority.ts';
+import type { Framing, RequestHead, ResponseHead } from '../message.ts';
+import { type Facts, gatherFacts, listHas } from './facts.ts';
+import { parseFieldLines } from './field-lines.ts';
+import { isKeptAlive, requestFraming, responseFraming } from './framing.ts';
+import { isRefusal, refuse } from './refusal.ts';
+import { parseRequestLine, parseStatusLine } from './start-line.ts';
+import type { CodecError } from './types.ts';
+
+/** Reads the head of a request. */
+export function parseRequestHead(text: string): RequestHead | CodecError {
+  const lineEnd = text.indexOf('\r\n');
+  const line = parseRequestLine(text.slice(0, lineEnd));
+  if (isRefusal(line)) return line;
+  const fields = parseFieldLines(text, lineEnd + 2);
+  if (isRefusal(fields)) return fields;
+  const facts = gatherFacts(fields);
+  const { method, target, version } = line;
+  if (!isHostValid(version, facts)) {
+    return refuse('bad_host', 'a request has exactly one valid Host field (RFC 9112, 3.2)');
+  }
+  const framing = requestFraming(method, version, facts);
+  if (isRefusal(framing)) return framing;
+  return {
+    method,
+    target,
+    version,
+    fields,
+    framing,
+    keepAlive: isKeptAlive(version, facts),
+    upgrade: upgradeOf(version, facts),
+    expectContinue: version === '1.1' && hasBody(framing) && listHas(facts.expect, '100-continue'),
+  };
+}
+
+/** Reads the head of an answer to a request with that method. */
+export function parseResponseHead(text: string, method: string): ResponseHead | CodecError {
+  const lineEnd = text.indexOf('\r\n');
+  const line = parseStatusLine(text.slice(0, lineEnd));
+  if (isRefusal(line)) return line;
+  const fields = parseFieldLines(text, lineEnd + 2);
+  if (isRefusal(fields)) return fields;
+  const facts = gatherFacts(fields);
+  const { version, status, reason } = line;
+  if (status === 101 && upgradeOf(version, facts) === null) {
+    return refuse('bad_framing', '101 without the protocol it switches to (RFC 9110, 7.8)');
+  }
+  const framing = responseFraming(method, version, status, facts);
+  if (isRefusal(framing)) return framing;
+  const keepAlive = framing.kind !== 'close' && isKeptAlive(version, facts);
+  return { status, reason, version, fields, framing, keepAlive };
+}
+
+/** One valid Host, on HTTP/1.0 one or none. Also where the target is absolute (section 3.2.2). */
+function isHostValid(version: '1.0' | '1.1', facts: Facts): boolean {
+  if (facts.host === null) return version === '1.0';
+  return parseAuthority(facts.host, { port: 80 }) !== null;
+}
+
+/** The protocol asked for; `Upgrade` counts only where `Connection` names it (RFC 9110, 7.8). */
+function upgradeOf(version: '1.0' | '1.1', facts: Facts): string | null {
+  if (version === '1.0' || facts.upgrade === null || facts.upgrade === '') return null;
+  return listHas(facts.connection, 'upgrade') ? facts.upgrade.toLowerCase() : null;
+}
+
+function hasBody(framing: Framing): boolean {
+  return framing.kind === 'chunked' || (framing.kind === 'length' && framing.length > 0);
+}
