@@ -73,6 +73,12 @@ export const H2_PING_MS = 60_000;
 export const ATTEMPTS_MAX = 2;
 /** Longest wait that a Retry-After may ask of the proxy; a longer one is left to the client. */
 export const BACKOFF_MS_MAX = 60_000;
+/** Jittered wait after a 429 that names none (contract, `MITM_ENABLE_BACKOFF`). */
+export const BACKOFF_RATE_MS_MIN = 200;
+export const BACKOFF_RATE_MS_MAX = 600;
+/** Jittered wait after a 503 or 529 that names none. */
+export const BACKOFF_BUSY_MS_MIN = 1_000;
+export const BACKOFF_BUSY_MS_MAX = 3_000;
 
 /** Open streams get this long to finish after SIGTERM. */
 export const DRAIN_MS_MAX = 600_000;
