@@ -72,3 +72,13 @@ export function payloadLength(wire: Buffer, data: readonly Buffer[] | null): num
   for (const slice of data) length += slice.length;
   return length;
 }
+
+/** The interim answer to `Expect: 100-continue` (RFC 9110 section 15.2.1). */
+export const CONTINUE: ResponseHead = {
+  status: 100,
+  reason: 'Continue',
+  version: '1.1',
+  fields: [],
+  framing: { kind: 'none' },
+  keepAlive: true,
+};

@@ -63,6 +63,12 @@ export function isRouted(method: string, path: string): boolean {
   return method === 'POST' && (path === '/v1/messages' || path === '/v1/messages/count_tokens');
 }
 
+/** The path of an origin-form target, without its query. */
+export function pathOf(target: string): string {
+  const query = target.indexOf('?');
+  return query < 0 ? target : target.slice(0, query);
+}
+
 /** Decides the lane of an exchange. First match wins; forcing goes before every rule. */
 export function decide(facts: RouteFacts, table: RoutingTable): RouteDecision {
   if (!isRouted(facts.method, facts.path))

@@ -3,12 +3,15 @@
  * it has ended.
  */
 import { createHash } from 'node:crypto';
+import { agentOf, sessionIdOf } from '../core/agent.ts';
 import { STALL_MS } from '../core/limits.ts';
-import type { Delivery, UpstreamFailure } from '../core/ports.ts';
+import type { RequestHead } from '../core/message.ts';
+import type { Clock, Delivery, UpstreamFailure } from '../core/ports.ts';
 import { errTypeOf } from '../core/retry.ts';
-import type { Agent, Decision } from '../core/route.ts';
+import { type Agent, type Decision, isRouted } from '../core/route.ts';
 import type { AnswerFacts } from '../core/tap/sse-tap.ts';
-import type { StreamHealth, UsageRecord } from '../ledger/record.ts';
+import type { Lane } from '../lanes/lane.ts';
+import type { AnomalyKind, AnomalyRecord, StreamHealth, UsageRecord } from '../ledger/record.ts';
 
 /** Gathered while an exchange runs; written by the exchange alone. */
 export interface Account {
@@ -45,6 +48,45 @@ export interface Account {
   /** Monotonic ms of the last byte from the upstream. */
   lastByteAt: number;
   failure: UpstreamFailure | null;
+}
+
+/** The account of an exchange that begins now. */
+export function openAccount(
+  rid: string,
+  head: RequestHead,
+  path: string,
+  lane: Lane,
+  clock: Clock,
+): Account {
+  const started = clock.now();
+  return {
+    rid,
+    startedWall: clock.wall(),
+    started,
+    path,
+    agent: agentOf(head.fields),
+    session: hashSession(sessionIdOf(head.fields)),
+    lane: lane.name,
+    tag: lane.tag,
+    decision: isRouted(head.method, path) ? 'default' : 'passthrough',
+    model: null,
+    modelSent: null,
+    streamAsked: null,
+    headerMode: null,
+    attempts: 0,
+    backoffMs: 0,
+    bytesUp: 0,
+    h2: false,
+    status: null,
+    headAt: null,
+    requestId: null,
+    received: 0,
+    crc: 0,
+    upstreamEnded: false,
+    local: false,
+    lastByteAt: started,
+    failure: null,
+  };
 }
 
 /** Facts of an answer that was never read. */
@@ -128,6 +170,32 @@ export function usageRecord(
     session: account.session,
     path: account.path,
     request_id: account.requestId,
+  };
+}
+
+/** An anomaly of this exchange. */
+export function anomalyRecord(
+  account: Account,
+  wall: number,
+  kind: AnomalyKind,
+  facts: {
+    readonly code: string;
+    readonly detail: string;
+    readonly attempt: number;
+    readonly status: number | null;
+    readonly backoffMs: number;
+  },
+): AnomalyRecord {
+  return {
+    ts: Math.round(wall) / 1000,
+    rid: account.rid,
+    kind,
+    lane: account.lane,
+    code: facts.code,
+    detail: facts.detail,
+    status: facts.status,
+    attempt: facts.attempt,
+    backoff_ms: Math.round(facts.backoffMs),
   };
 }
 

@@ -107,7 +107,10 @@ function encodedReader(
         const facts = tap.finish();
         done(lost ? { ...facts, lost: true } : facts);
       };
-      if (decoder === null) return report();
+      if (decoder === null) {
+        report();
+        return;
+      }
       const cancel = clock.after(TAP_SETTLE_MS_MAX, letGo);
       settle = () => {
         settle = null;

@@ -11,12 +11,9 @@
  */
 import assert from 'node:assert';
 import { crc32 } from 'node:zlib';
-import { agentOf, sessionIdOf } from '../core/agent.ts';
 import { type ErrorCode, localAnswer } from '../core/errors.ts';
 import { fieldValue } from '../core/fields.ts';
-import { createKeyScanner, type KeyScanner } from '../core/json/scanner.ts';
-import { HELD_BODY_BYTES_MAX } from '../core/limits.ts';
-import { type Fields, payloadLength, type ResponseHead } from '../core/message.ts';
+import { CONTINUE, type Fields, payloadLength, type ResponseHead } from '../core/message.ts';
 import type {
   ByteStream,
   Delivery,
@@ -25,13 +22,21 @@ import type {
   UpstreamFailure,
 } from '../core/ports.ts';
 import { mayRetryFailure } from '../core/retry.ts';
-import { decide, isRouted } from '../core/route.ts';
+import { decide, isRouted, pathOf } from '../core/route.ts';
+import type { AnswerFacts } from '../core/tap/sse-tap.ts';
 import { type HeaderMode, IsolationError, type Lane, type PreparedRequest } from '../lanes/lane.ts';
 import type { AnomalyKind } from '../ledger/record.ts';
-import { type Account, hashSession, isIntact, streamHealth, usageRecord } from './account.ts';
+import {
+  type Account,
+  anomalyRecord,
+  isIntact,
+  openAccount,
+  streamHealth,
+  usageRecord,
+} from './account.ts';
 import { type AnswerReader, createAnswerReader } from './answer-reader.ts';
 import { Attempt } from './attempt.ts';
-import { createHeldBody, type HeldBody } from './held-body.ts';
+import { createIntake, type Intake } from './intake.ts';
 import { judgeHead } from './policy.ts';
 import type { BodySample, RelayDeps } from './relay.ts';
 import { joinStreams } from './upgrade.ts';
@@ -44,8 +49,8 @@ export class Exchange implements InboundEvents {
   readonly #deps: RelayDeps;
   readonly #onOver: () => void;
   readonly #account: Account;
-  readonly #held: HeldBody | null;
-  readonly #scanner: KeyScanner | null;
+  /** Takes in the body of a routed request; null where the body streams from the start. */
+  readonly #intake: Intake | null;
   #stage: Stage = 'collecting';
   #attempt: Attempt | null = null;
   #lane: Lane;
@@ -67,49 +72,19 @@ export class Exchange implements InboundEvents {
     const path = pathOf(head.target);
     const table = deps.routing();
     this.#lane = deps.lane(table.defaultLane);
-    this.#account = {
-      rid: deps.newId(),
-      startedWall: deps.clock.wall(),
-      started: deps.clock.now(),
-      path,
-      agent: agentOf(head.fields),
-      session: hashSession(sessionIdOf(head.fields)),
-      lane: this.#lane.name,
-      tag: this.#lane.tag,
-      decision: isRouted(head.method, path) ? 'default' : 'passthrough',
-      model: null,
-      modelSent: null,
-      streamAsked: null,
-      headerMode: null,
-      attempts: 0,
-      backoffMs: 0,
-      bytesUp: 0,
-      h2: false,
-      status: null,
-      headAt: null,
-      requestId: null,
-      received: 0,
-      crc: 0,
-      upstreamEnded: false,
-      local: false,
-      lastByteAt: deps.clock.now(),
-      failure: null,
-    };
+    this.#account = openAccount(deps.newId(), head, path, this.#lane, deps.clock);
     const routed = isRouted(head.method, path) && head.framing.kind !== 'none';
-    this.#held = routed ? createHeldBody(deps.holdBudget) : null;
-    this.#scanner = routed && isPlain(head.fields) ? createKeyScanner(['model', 'stream']) : null;
+    this.#intake = routed ? createIntake(head, deps.holdBudget) : null;
     if (routed && deps.sampler?.active) this.#samples = deps.sampler.open(this.#account.rid);
   }
 
   /** Starts the exchange. */
   start(): void {
-    const { head } = this.#inbound;
+    const intake = this.#intake;
     this.#inbound.read(this);
-    if (this.#held === null) return this.#route(null);
-    if (head.framing.kind === 'length' && head.framing.length > HELD_BODY_BYTES_MAX) {
-      return this.#spill('body larger than can be held');
-    }
-    if (head.expectContinue) this.#inbound.interim(CONTINUE);
+    if (intake === null) this.#route(null);
+    else if (intake.hopeless) this.#spill('body larger than can be held');
+    else if (this.#inbound.head.expectContinue) this.#inbound.interim(CONTINUE);
   }
 
   /* ---- the client's side ---- */
@@ -141,26 +116,24 @@ export class Exchange implements InboundEvents {
     this.#stage = 'over';
     this.#cancelWait?.();
     this.#attempt?.abort();
-    this.#held?.release();
+    this.#intake?.held.release();
+    // Taken here, since the reader of an encoded answer may need a moment more.
+    const now = this.#deps.clock.now();
     const reader = this.#reader;
-    if (reader === null) this.#finish(delivery, null);
-    else reader.finish((facts) => this.#finish(delivery, facts));
+    if (reader === null) this.#finish(delivery, null, now);
+    else reader.finish((facts) => this.#finish(delivery, facts, now));
   }
 
   /* ---- collecting ---- */
 
   #collect(wire: Buffer, data: readonly Buffer[] | null): void {
-    const held = this.#held;
-    assert(held !== null, 'only a held body is collected');
     const slices = data ?? [wire];
-    for (let i = 0; i < slices.length; i += 1) {
-      const slice = slices[i] as Buffer;
-      if (!held.add(slice)) {
+    for (const [index, slice] of slices.entries()) {
+      if (this.#intake?.take(slice) !== true) {
         this.#spill('no room to hold the body');
-        for (const rest of slices.slice(i)) this.#forward(rest, null);
+        for (const rest of slices.slice(index)) this.#forward(rest, null);
         return;
       }
-      this.#scanner?.push(slice);
       this.#samples?.request.push(slice);
     }
   }
@@ -175,13 +148,9 @@ export class Exchange implements InboundEvents {
   }
 
   #routeHeld(): void {
-    const scan = this.#scanner?.finish();
-    const model = scan?.complete === true ? scan.values.get('model') : undefined;
-    const stream = scan?.complete === true ? scan.values.get('stream') : undefined;
-    if (scan?.complete === true) {
-      this.#account.streamAsked = stream?.kind === 'literal' && stream.text === 'true';
-    }
-    this.#route(model?.kind === 'string' ? model.value : null);
+    const facts = this.#intake?.finish() ?? { model: null, stream: null };
+    this.#account.streamAsked = facts.stream;
+    this.#route(facts.model);
   }
 
   #route(model: string | null): void {
@@ -191,7 +160,7 @@ export class Exchange implements InboundEvents {
     const { path, agent } = account;
     const { lane, decision } = decide({ method, path, model, agent }, this.#deps.routing());
     account.decision = decision;
-    this.#streaming = this.#held === null && this.#inbound.head.framing.kind !== 'none';
+    this.#streaming = this.#intake === null && this.#inbound.head.framing.kind !== 'none';
     this.#send(this.#deps.lane(lane), undefined);
   }
 
@@ -222,15 +191,15 @@ export class Exchange implements InboundEvents {
     attempt.open(lane);
     if (this.#streaming) {
       // What was collected before the spill goes first; it can not be sent again.
-      for (const piece of this.#held?.pieces ?? []) this.#forward(piece, null);
-      this.#held?.release();
+      for (const piece of this.#intake?.held.pieces ?? []) this.#forward(piece, null);
+      this.#intake?.held.release();
     }
     if (this.#requestEnded || !this.#streaming) attempt.end(this.#trailers);
   }
 
   #prepare(lane: Lane, mode: HeaderMode | undefined): PreparedRequest | null {
     const { head, protocol } = this.#inbound;
-    const body = this.#held !== null && !this.#streaming ? this.#held.pieces : null;
+    const body = this.#streaming ? null : (this.#intake?.held.pieces ?? null);
     try {
       return lane.prepare(
         { head, clientProtocol: protocol, body, model: this.#account.model },
@@ -282,7 +251,8 @@ export class Exchange implements InboundEvents {
     if (verdict.act === 'forward') {
       const mode = attempt.prepared.headerMode;
       if (account.attempts > 1 && head.status !== 401 && mode !== null) lane.keepHeaderMode(mode);
-      return this.#pass(head);
+      this.#pass(head);
+      return;
     }
     attempt.abort();
     this.#attempt = null;
@@ -290,11 +260,13 @@ export class Exchange implements InboundEvents {
     switch (verdict.act) {
       case 'other_mode':
         this.#anomaly('retry', 'header_mode', `trying ${verdict.mode}`, account.attempts, status);
-        return this.#send(lane, verdict.mode);
+        this.#send(lane, verdict.mode);
+        return;
       case 'fall_back':
         this.#anomaly('fallback', 'count_tokens', 'not counted there', account.attempts, status);
         account.decision = 'fallback';
-        return this.#send(deps.lane(deps.routing().defaultLane), undefined);
+        this.#send(deps.lane(deps.routing().defaultLane), undefined);
+        return;
       case 'wait':
         account.backoffMs += verdict.ms;
         this.#anomaly('retry', 'backoff', 'waited', account.attempts, status, verdict.ms);
@@ -314,7 +286,7 @@ export class Exchange implements InboundEvents {
     account.requestId =
       fieldValue(head.fields, 'request-id') ?? fieldValue(head.fields, 'x-request-id') ?? null;
     const samples = this.#samples;
-    if (this.#held !== null) {
+    if (this.#intake !== null) {
       const onData = samples === null ? null : (bytes: Buffer) => samples.answer.push(bytes);
       this.#reader = createAnswerReader(head, this.#deps.clock, onData);
       samples?.answer.type(fieldValue(head.fields, 'content-type') ?? '');
@@ -324,12 +296,14 @@ export class Exchange implements InboundEvents {
 
   #answerBody(wire: Buffer, data: readonly Buffer[] | null): void {
     const account = this.#account;
-    const room = this.#inbound.write(wire, data);
-    if (!room) this.#attempt?.pause();
     account.received += payloadLength(wire, data);
     if (data === null) account.crc = crc32(wire, account.crc);
     else for (const slice of data) account.crc = crc32(slice, account.crc);
     account.lastByteAt = this.#deps.clock.now();
+    const room = this.#inbound.write(wire, data);
+    // The write may have found that the client is gone.
+    if (this.#isOver()) return;
+    if (!room) this.#attempt?.pause();
     this.#reader?.push(wire, data);
   }
 
@@ -353,12 +327,14 @@ export class Exchange implements InboundEvents {
     this.#anomaly('upstream_failure', code, `${failure.phase}: ${failure.detail}`, attempts);
     if (this.#stage === 'answering') {
       account.failure = failure;
-      return this.#inbound.cut();
+      this.#inbound.cut();
+      return;
     }
     const { method } = this.#inbound.head;
     if (mayRetryFailure(failure, { replayable: !this.#streaming, attempts, method })) {
       this.#anomaly('retry', code, 'nothing had happened', attempts);
-      return this.#send(this.#lane, account.headerMode ?? undefined);
+      this.#send(this.#lane, account.headerMode ?? undefined);
+      return;
     }
     account.failure = failure;
     this.#refuse(`upstream_${code}`, failure.detail);
@@ -381,6 +357,10 @@ export class Exchange implements InboundEvents {
 
   /* ---- endings ---- */
 
+  #isOver(): boolean {
+    return this.#stage === 'over';
+  }
+
   /** Answers with an error of our own. */
   #refuse(code: ErrorCode, detail: string): void {
     const account = this.#account;
@@ -395,9 +375,8 @@ export class Exchange implements InboundEvents {
     this.#inbound.end([]);
   }
 
-  #finish(delivery: Delivery, facts: Parameters<typeof usageRecord>[1]): void {
+  #finish(delivery: Delivery, facts: AnswerFacts | null, now: number): void {
     const account = this.#account;
-    const now = this.#deps.clock.now();
     const sse = this.#reader?.sse ?? false;
     const record = usageRecord(account, facts, sse, delivery, now);
     if (facts?.lost) this.#anomaly('tap_dropped', 'bound', 'tokens may be missing', 1);
@@ -422,39 +401,12 @@ export class Exchange implements InboundEvents {
     status: number | null = this.#account.status,
     backoff = 0,
   ): void {
-    this.#deps.ledger.anomaly({
-      ts: Math.round(this.#deps.clock.wall()) / 1000,
-      rid: this.#account.rid,
-      kind,
-      lane: this.#account.lane,
-      code,
-      detail,
-      status,
-      attempt,
-      backoff_ms: Math.round(backoff),
-    });
+    const wall = this.#deps.clock.wall();
+    const account = this.#account;
+    this.#deps.ledger.anomaly(
+      anomalyRecord(account, wall, kind, { code, detail, attempt, status, backoffMs: backoff }),
+    );
   }
-}
-
-const CONTINUE: ResponseHead = {
-  status: 100,
-  reason: 'Continue',
-  version: '1.1',
-  fields: [],
-  framing: { kind: 'none' },
-  keepAlive: true,
-};
-
-/** The path of an origin-form target, without its query. */
-function pathOf(target: string): string {
-  const query = target.indexOf('?');
-  return query < 0 ? target : target.slice(0, query);
-}
-
-/** A body under a content coding can not be read, so it is not routed. */
-function isPlain(fields: Fields): boolean {
-  const coding = fieldValue(fields, 'content-encoding');
-  return coding === undefined || coding.trim().toLowerCase() === 'identity';
 }
 
 function nameOf(error: unknown): string {

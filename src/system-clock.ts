@@ -1,0 +1,12 @@
+/** The system's time as the relay sees it. */
+import { performance } from 'node:perf_hooks';
+import type { Clock } from './core/ports.ts';
+
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after(ms, run) {
+    const timer = setTimeout(run, ms);
+    return () => clearTimeout(timer);
+  },
+};
