@@ -66,8 +66,26 @@ export const TCP_KEEPALIVE_MS = 30_000;
 export const H2_STREAMS_PER_SESSION_MAX = 100;
 /** Receive window of an HTTP/2 stream, both sides; the protocol's default of 64 KiB throttles. */
 export const H2_WINDOW_BYTES = 1024 * 1024;
+/**
+ * Receive window of an HTTP/2 session. All its streams together fit in, so that one client that
+ * stopped reading can not hold up the streams of the others.
+ */
+export const H2_SESSION_WINDOW_BYTES = H2_STREAMS_PER_SESSION_MAX * H2_WINDOW_BYTES;
 /** An idle HTTP/2 session is pinged this often, so that a dead one is found before it is used. */
 export const H2_PING_MS = 60_000;
+
+/** How long an upstream that chose HTTP/1.1 is not asked for HTTP/2 again. */
+export const ALPN_MEMORY_MS_MAX = 10 * 60_000;
+/** Identities of one upstream that are remembered (TLS tickets, pools) while they hold no connection. */
+export const POOL_IDENTITIES_MAX = 64;
+/** A held request body is handed to the system in pieces of this size, so that no write blocks long. */
+export const BODY_PIECE_BYTES_MAX = 256 * 1024;
+/** Longest `detail` of an upstream failure. */
+export const FAILURE_DETAIL_CHARS_MAX = 200;
+/** Credentials of a client shorter than this are not searched for: they occur by chance. */
+export const CREDENTIAL_CHARS_MIN = 8;
+/** As above, in a request body, where there is more room for chance. */
+export const CREDENTIAL_IN_BODY_CHARS_MIN = 16;
 
 /** Tries of one exchange, the first one included (contract, rules of a lane, 6). */
 export const ATTEMPTS_MAX = 2;
@@ -90,8 +108,26 @@ export const LEDGER_FILES_MAX = 20;
 /** Records waiting to be written; past it they are counted as dropped. */
 export const LEDGER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Records joined into one write: large enough to be rare, small enough to be one piece on disk. */
+export const LEDGER_BATCH_BYTES_MAX = 256 * 1024;
+/** How often it is looked whether the ledger file was moved away, and a failed write is tried again. */
+export const LEDGER_CHECK_MS = 1_000;
+/** Longest line that a reader of the ledger keeps; a longer one is damage. */
+export const LEDGER_LINE_BYTES_MAX = 1024 * 1024;
+/** Where changes of a followed ledger are not announced, they are looked for this often. */
+export const LEDGER_POLL_MS = 500;
+
 /** What the tee keeps of one body. */
 export const TEE_BODY_BYTES_MAX = 16 * 1024;
+/** The file of body samples is rotated at this size; it holds more than a ledger should keep. */
+export const TEE_FILE_BYTES_MAX = 16 * 1024 * 1024;
+/** Rotated files of body samples kept. */
+export const TEE_FILES_MAX = 4;
+/** Samples waiting to be written; past it they are counted as dropped. */
+export const TEE_QUEUE_BYTES_MAX = 2 * 1024 * 1024;
+
+/** Largest configuration file that is read. */
+export const CONFIG_FILE_BYTES_MAX = 1024 * 1024;
 
 /** Longest path of a Unix socket that is used as it is: Linux has room for 107 bytes, macOS for 103. */
 export const SOCKET_PATH_BYTES_MAX = 100;
@@ -133,3 +169,15 @@ export const CA_LOCK_MS_MAX = 10_000;
 export const PEM_FILE_BYTES_MAX = 4 * 1024 * 1024;
 /** Trust files combined with a user's own that are kept; the least recently used go first. */
 export const TRUST_FILES_MAX = 8;
+/** A leased proxy ends when nobody has taken a lease after this time. */
+export const LEASE_FIRST_MS_MAX = 30_000;
+/** How long `run` waits for the proxy it started to accept connections. */
+export const DAEMON_START_MS_MAX = 30_000;
+/** How long `run` waits, its command being over, for the proxy of the last lease to end. */
+export const DAEMON_END_MS_MAX = 2_000;
+/** What is shown of the log of a proxy that did not start. */
+export const LOG_EXCERPT_BYTES_MAX = 4 * 1024;
+/** Programs that `versions` and `doctor` ask something must answer within this time. */
+export const PROGRAM_MS_MAX = 5_000;
+/** The check of the CA trust end to end. */
+export const TRUST_CHECK_MS_MAX = 10_000;
