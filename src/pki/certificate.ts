@@ -132,22 +132,25 @@ export async function createIssuer(profile: IssuerProfile): Promise<Issuer> {
 
 /**
  * The name constraints of a certificate as text, such as
- * `critical; permitted DNS:api.example; excluded IP:0.0.0.0/0, IP:::/0`, or null where it has none.
- *
- * @param der a certificate that the runtime could parse
+ * `critical; permitted DNS:api.example; excluded IP:0.0.0.0/0, IP:::/0`; null where it has none, or
+ * none that can be read.
  */
 export function constraintsText(der: Buffer): string | null {
-  const { tbsCertificate } = AsnConvert.parse(der, Certificate);
-  const found = tbsCertificate.extensions?.find(({ extnID }) => extnID === id_ce_nameConstraints);
-  if (found === undefined) return null;
-  const { permittedSubtrees, excludedSubtrees } = AsnConvert.parse(
-    found.extnValue.buffer,
-    NameConstraints,
-  );
-  const parts = [found.critical ? 'critical' : 'not critical'];
-  if (permittedSubtrees) parts.push(`permitted ${subtreesText(permittedSubtrees)}`);
-  if (excludedSubtrees) parts.push(`excluded ${subtreesText(excludedSubtrees)}`);
-  return parts.join('; ');
+  try {
+    const { tbsCertificate } = AsnConvert.parse(der, Certificate);
+    const found = tbsCertificate.extensions?.find(({ extnID }) => extnID === id_ce_nameConstraints);
+    if (found === undefined) return null;
+    const { permittedSubtrees, excludedSubtrees } = AsnConvert.parse(
+      found.extnValue.buffer,
+      NameConstraints,
+    );
+    const parts = [found.critical ? 'critical' : 'not critical'];
+    if (permittedSubtrees) parts.push(`permitted ${subtreesText(permittedSubtrees)}`);
+    if (excludedSubtrees) parts.push(`excluded ${subtreesText(excludedSubtrees)}`);
+    return parts.join('; ');
+  } catch {
+    return null;
+  }
 }
 
 function subtreesText(subtrees: GeneralSubtrees): string {

@@ -2,10 +2,12 @@
  * The files of the store: their names, their modes, bounded reading, and writing that is either whole
  * or not at all (a temporary file of mode 0600 from its creation, fsync, rename, fsync of the folder).
  *
- * It knows nothing of certificates.
+ * Reading is synchronous: it is a few small files at the start, and the first use of the asynchronous
+ * calls alone took longer than all the rest of it. It knows nothing of certificates.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, type FileHandle, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { chmod, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { PEM_FILE_BYTES_MAX } from '../core/limits.ts';
 import { PkiError, systemCode } from './errors.ts';
@@ -41,9 +43,9 @@ export function storePaths(dir: string): StorePaths {
 }
 
 /** The permission bits of a file or folder, or null if it is not there. @throws PkiError `unreadable` */
-export async function modeOf(path: string): Promise<number | null> {
+export function modeOf(path: string): number | null {
   try {
-    return (await stat(path)).mode & 0o777;
+    return statSync(path).mode & 0o777;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return null;
     throw unreadable(path, error);
@@ -56,7 +58,7 @@ export async function modeOf(path: string): Promise<number | null> {
  * The folder and the key are nobody else's business; the certificates may be read but not written.
  * On Windows permission bits say nothing, so nothing is reported.
  */
-export async function looseModes(paths: StorePaths): Promise<readonly PkiError[]> {
+export function looseModes(paths: StorePaths): readonly PkiError[] {
   if (process.platform === 'win32') return [];
   const rules = [
     [paths.dir, 0o077, DIR_MODE],
@@ -66,7 +68,7 @@ export async function looseModes(paths: StorePaths): Promise<readonly PkiError[]
   ] as const;
   const errors: PkiError[] = [];
   for (const [path, forbidden, right] of rules) {
-    const mode = await modeOf(path);
+    const mode = modeOf(path);
     if (mode === null || (mode & forbidden) === 0) continue;
     errors.push(
       new PkiError(
@@ -93,17 +95,17 @@ export function modeText(mode: number): string {
  *
  * @throws PkiError `damaged` for what is no regular file or too large, `unreadable`
  */
-export async function readText(path: string): Promise<string | null> {
+export function readText(path: string): string | null {
   try {
     // A pipe in the place of a file would hold up the reading, so the look comes first.
-    const found = await stat(path);
+    const found = statSync(path);
     if (!found.isFile() || found.size > PEM_FILE_BYTES_MAX) {
       throw new PkiError(
         'damaged',
         `${path} is not a file of at most ${PEM_FILE_BYTES_MAX} bytes: move it away, or run \`lanekeeper ca rotate\``,
       );
     }
-    return await readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     if (error instanceof PkiError) throw error;
     if (systemCode(error) === 'ENOENT') return null;

@@ -67,16 +67,18 @@ export async function inspectAuthority(
 ): Promise<AuthorityFacts> {
   const paths = storePaths(dir);
   const problems: Problem[] = [];
-  const tell = (error: unknown) => {
+  let triple: Triple | null = null;
+  const files: FileFact[] = [];
+  try {
+    for (const path of [paths.dir, paths.bundle, paths.leafCert, paths.leafKey]) {
+      files.push(fileFact(path));
+    }
+    problems.push(...looseModes(paths).map(asProblem));
+    triple = readTriple(paths);
+  } catch (error) {
     if (!(error instanceof PkiError)) throw error;
-    problems.push({ code: error.code, message: error.message });
-    return null;
-  };
-  const files = await Promise.all(
-    [paths.dir, paths.bundle, paths.leafCert, paths.leafKey].map((path) => fileFact(path)),
-  );
-  for (const error of await looseModes(paths).catch(() => [])) tell(error);
-  const triple = await readTriple(paths).catch(tell);
+    problems.push(asProblem(error));
+  }
   const bundle = triple === null ? [] : await bundleEntries(triple);
   const current = bundle[0] ?? null;
   if (triple !== null) {
@@ -98,8 +100,12 @@ export async function inspectAuthority(
   };
 }
 
-async function fileFact(path: string): Promise<FileFact> {
-  const mode = await modeOf(path).catch(() => null);
+function asProblem({ code, message }: PkiError): Problem {
+  return { code, message };
+}
+
+function fileFact(path: string): FileFact {
+  const mode = modeOf(path);
   return { path, mode: mode === null ? null : modeText(mode) };
 }
 

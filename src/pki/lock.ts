@@ -58,7 +58,7 @@ async function acquire(path: string, waitMs: number): Promise<void> {
         `${path} is held by another process: if no lanekeeper command is running, remove it (\`rm -f ${shellWord(path)} ${shellWord(breakPath(path))}\`)`,
       );
     }
-    if (!((await isStale(path)) && (await breakStale(path)))) await delay(POLL_MS);
+    if (!(isStale(path) && (await breakStale(path)))) await delay(POLL_MS);
   }
 }
 
@@ -73,8 +73,8 @@ async function tryCreate(path: string): Promise<boolean> {
 }
 
 /** True if the holder is known and dead; a lock without a readable holder counts as held. */
-async function isStale(path: string): Promise<boolean> {
-  const match = /^(\d+) (\d+)\n$/.exec((await readText(path)) ?? '');
+function isStale(path: string): boolean {
+  const match = /^(\d+) (\d+)\n$/.exec(readText(path) ?? '');
   if (match === null) return false;
   const [pid, thread] = [Number(match[1]), Number(match[2])];
   // Ours would be in the queue: this one is of an earlier process with our id, as in a container.
@@ -98,7 +98,7 @@ async function breakStale(path: string): Promise<boolean> {
   if (!(await tryCreate(right))) return false;
   try {
     // Only the holder of `right` removes a dead one's lock, so what is stale now stays until it does.
-    if (await isStale(path)) await removeFile(path);
+    if (isStale(path)) await removeFile(path);
     return true;
   } finally {
     await removeFile(right);

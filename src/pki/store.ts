@@ -36,6 +36,7 @@ import {
   endOf,
   hostsOf,
   parseCertificate,
+  readSoundTriple,
   readTriple,
   startOf,
   type Triple,
@@ -81,13 +82,13 @@ export async function openAuthority(
   const paths = storePaths(dir);
   const wanted = normaliseHosts(hosts);
   const now = options.now ?? new Date();
-  await refuseLooseModes(paths);
-  const quick = await readTriple(paths).catch(() => null);
+  refuseLooseModes(paths);
+  const quick = readSoundTriple(paths);
   if (quick !== null && reasonToReplace(quick, wanted, now) === null) {
     return toAuthority(quick, wanted, paths, []);
   }
   return whileLocked(paths, async () => {
-    const present = await readTriple(paths);
+    const present = readTriple(paths);
     const reason = present === null ? null : reasonToReplace(present, wanted, now);
     if (present !== null && reason === null) return toAuthority(present, wanted, paths, []);
     const former = present === null ? [] : [present.ca, ...present.former];
@@ -109,10 +110,11 @@ export async function rotateAuthority(
   const paths = storePaths(dir);
   const wanted = normaliseHosts(hosts);
   const now = options.now ?? new Date();
-  await refuseLooseModes(paths);
+  refuseLooseModes(paths);
   return whileLocked(paths, async () => {
-    const bundle = (await readText(paths.bundle).catch(() => null)) ?? '';
-    const former = certificateBlocks(bundle).flatMap((block) => parseCertificate(block) ?? []);
+    const former = certificateBlocks(readWhatCanBe(paths.bundle)).flatMap(
+      (block) => parseCertificate(block) ?? [],
+    );
     return replace(paths, wanted, now, former, 'it was asked for');
   });
 }
@@ -125,7 +127,7 @@ export async function rotateAuthority(
  */
 export async function removeAuthority(dir: string): Promise<readonly string[]> {
   const paths = storePaths(dir);
-  if ((await modeOf(paths.dir)) === null) return [];
+  if (modeOf(paths.dir) === null) return [];
   const removed: string[] = [];
   await withLock(paths.lock, async () => {
     const trust = (await readdir(paths.dir))
@@ -146,6 +148,14 @@ export async function removeAuthority(dir: string): Promise<readonly string[]> {
   return removed;
 }
 
+function readWhatCanBe(path: string): string {
+  try {
+    return readText(path) ?? '';
+  } catch {
+    return '';
+  }
+}
+
 async function whileLocked(paths: StorePaths, work: () => Promise<Authority>): Promise<Authority> {
   await ensureDir(paths.dir);
   return withLock(paths.lock, async () => {
@@ -154,8 +164,8 @@ async function whileLocked(paths: StorePaths, work: () => Promise<Authority>): P
   });
 }
 
-async function refuseLooseModes(paths: StorePaths): Promise<void> {
-  const [first] = await looseModes(paths);
+function refuseLooseModes(paths: StorePaths): void {
+  const [first] = looseModes(paths);
   if (first !== undefined) throw first;
 }
 
@@ -186,7 +196,7 @@ async function replace(
   for (const place of placesOf(paths)) await moveInto(place + PENDING, place);
   await syncDir(paths.dir);
 
-  const written = await readTriple(paths);
+  const written = readTriple(paths);
   if (written === null || written.leafKeyPem !== minted.leafKeyPem) {
     throw new PkiError('unwritable', `${paths.dir} does not hold what was just written to it`);
   }
@@ -218,12 +228,9 @@ async function writePending(place: string, text: string, mode: number): Promise<
 
 /** Completes what a process that died while replacing left behind, or clears it away. */
 async function finishInterrupted(paths: StorePaths): Promise<void> {
-  const pending: string[] = [];
-  for (const place of placesOf(paths)) {
-    if ((await modeOf(place + PENDING)) !== null) pending.push(place);
-  }
+  const pending = placesOf(paths).filter((place) => modeOf(place + PENDING) !== null);
   if (pending.length === 0) return;
-  const complete = await readTriple(paths, true).catch(() => null);
+  const complete = readSoundTriple(paths, true);
   for (const place of pending) {
     if (complete === null) await removeFile(place + PENDING);
     else await moveInto(place + PENDING, place);

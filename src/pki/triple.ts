@@ -28,14 +28,11 @@ const BLOCK =
  * @returns null if none of the three is there
  * @throws PkiError `unreadable`, `incomplete`, `damaged`, `mismatch`
  */
-export async function readTriple(paths: StorePaths, pending = false): Promise<Triple | null> {
-  const read = async (path: string) =>
-    (pending ? await readText(path + PENDING) : null) ?? (await readText(path));
-  const [bundle, leafCertPem, leafKeyPem] = await Promise.all([
-    read(paths.bundle),
-    read(paths.leafCert),
-    read(paths.leafKey),
-  ]);
+export function readTriple(paths: StorePaths, pending = false): Triple | null {
+  const read = (path: string) => (pending ? readText(path + PENDING) : null) ?? readText(path);
+  const bundle = read(paths.bundle);
+  const leafCertPem = read(paths.leafCert);
+  const leafKeyPem = read(paths.leafKey);
   if (bundle === null && leafCertPem === null && leafKeyPem === null) return null;
   if (bundle === null || leafCertPem === null || leafKeyPem === null) {
     const names = [paths.bundle, paths.leafCert, paths.leafKey];
@@ -61,6 +58,15 @@ export async function readTriple(paths: StorePaths, pending = false): Promise<Tr
     );
   }
   return { ca, former, leaf, leafCertPem, leafKeyPem };
+}
+
+/** As `readTriple`, with null also for what it would throw. */
+export function readSoundTriple(paths: StorePaths, pending = false): Triple | null {
+  try {
+    return readTriple(paths, pending);
+  } catch {
+    return null;
+  }
 }
 
 /** The texts of the certificates of a PEM file, in order; whatever else it holds is left out. */

@@ -6,7 +6,8 @@
  * first that it cannot read, and would lose ours behind it; a key in the file stays there.
  */
 import { createHash } from 'node:crypto';
-import { readdir, realpath, stat, utimes } from 'node:fs/promises';
+import { realpathSync } from 'node:fs';
+import { readdir, stat, utimes } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { TRUST_FILES_MAX } from '../core/limits.ts';
 import { PkiError } from './errors.ts';
@@ -40,13 +41,12 @@ export async function combineTrust(
 ): Promise<string> {
   const bundle = resolve(bundlePath);
   if (userExtraCa === undefined || userExtraCa === '') return bundle;
-  const theirs = await readTheirs(userExtraCa, bundle);
-  if (theirs === null) return bundle;
-
-  const ours = await readText(bundle);
+  const ours = readText(bundle);
   if (ours === null) {
     throw new PkiError('unreadable', `${bundle} is not there: run \`lanekeeper ca rotate\``);
   }
+  const theirs = readTheirs(userExtraCa, bundle);
+  if (theirs === null) return bundle;
   const certificates = new Map<string, string>();
   for (const block of [...certificateBlocks(ours), ...certificateBlocks(theirs)]) {
     const certificate = parseCertificate(block);
@@ -57,10 +57,10 @@ export async function combineTrust(
 }
 
 /** The user's file, or null if it is ours, missing, unreadable or not a file. */
-async function readTheirs(path: string, bundle: string): Promise<string | null> {
+function readTheirs(path: string, bundle: string): string | null {
   try {
-    const real = await realpath(path);
-    return real === (await realpath(bundle)) ? null : await readText(real);
+    const real = realpathSync(path);
+    return real === realpathSync(bundle) ? null : readText(real);
   } catch {
     return null;
   }
@@ -70,7 +70,7 @@ async function keep(dir: string, text: string): Promise<string> {
   await ensureDir(dir);
   const digest = createHash('sha256').update(text).digest('hex');
   const path = join(dir, `trust-${digest.slice(0, 16)}.pem`);
-  if ((await readText(path)) === text) {
+  if (readText(path) === text) {
     const now = new Date();
     await utimes(path, now, now);
   } else {
