@@ -19,6 +19,7 @@ import type { Lane } from './lanes/lane.ts';
 import { openLedger } from './ledger/file-ledger.ts';
 import type { Ledger, UsageRecord } from './ledger/record.ts';
 import { createTee } from './ledger/tee.ts';
+import { createLog } from './log.ts';
 import { type Authority, openAuthority } from './pki/store.ts';
 import { createHoldBudget } from './relay/held-body.ts';
 import { createRelay } from './relay/relay.ts';
@@ -33,7 +34,8 @@ export interface ProxyOptions {
   /** Ends once every lease was given back. */
   readonly leased?: boolean;
   readonly version: string;
-  readonly log: EdgeLog;
+  /** By default one JSON line an event on standard error. */
+  readonly log?: EdgeLog;
 }
 
 export interface RunningProxy {
@@ -82,6 +84,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   let live = await buildLive(options.config, null);
   let paused = live.config.paused;
   let force = live.config.forceHaiku;
+  const log = options.log ?? createLog();
   const started = Date.now();
 
   const metrics = createMetrics();
@@ -89,7 +92,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const files = openLedger({
     dir: join(home, 'logs'),
     filterChain: options.config.filterChain,
-    onFault: (message) => options.log.warn('ledger', { message }),
+    onFault: (message) => log.warn('ledger', { message }),
   });
   const perLane = new Map<string, { exchanges: number; errors: number }>();
   const ledger: Ledger = {
@@ -140,7 +143,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const edge = createEdge({
     settings,
     onExchange: (inbound) => relay.handle(inbound),
-    log: options.log,
+    log,
     version: options.version,
   });
   // Half-open, since a client may end its side of a tunnel and still wait for the answer.
@@ -218,7 +221,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       return { changed, notes: next.notes };
     },
     drain: () => void drain(),
-    metrics: () => metrics.text({ open: relay.open, connections: edge.stats().connections }),
+    metrics: () => metrics.text(statusReport()),
     lease() {
       leases += 1;
       let given = false;
@@ -338,7 +341,11 @@ function startError(error: NodeJS.ErrnoException, host: string, port: number): P
         error,
       );
     default:
-      return new ProxyStartError('listen_failed', `${where}: ${error.code ?? error.message}`, error);
+      return new ProxyStartError(
+        'listen_failed',
+        `${where}: ${error.code ?? error.message}`,
+        error,
+      );
   }
 }
 
@@ -381,4 +388,3 @@ async function within(work: Promise<void>, ms: number): Promise<void> {
   await Promise.race([work, late.promise]);
   clearTimeout(timer);
 }
-

@@ -1,0 +1,29 @@
+/**
+ * The operational log: one JSON line an event, on standard error. What the program says of exchanges
+ * is the ledger's; here stands what went wrong around them.
+ *
+ * The logger is loaded at the first event, so that a proxy that has nothing to say starts sooner.
+ * Facts are tokens and numbers by construction; the redaction is the second net beneath.
+ */
+import type { Logger } from 'pino';
+import type { EdgeLog } from './edge/edge.ts';
+
+const SECRET_NAMES = ['authorization', 'x-api-key', 'cookie', 'proxy-authorization', 'token'];
+
+export function createLog(): EdgeLog {
+  let loading: Promise<Logger> | null = null;
+  return {
+    warn(event, facts) {
+      loading ??= openLogger();
+      void loading.then((logger) => logger.warn(facts, event));
+    },
+  };
+}
+
+async function openLogger(): Promise<Logger> {
+  const { pino, destination } = await import('pino');
+  return pino(
+    { base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: [...SECRET_NAMES] },
+    destination({ dest: 2, sync: true }),
+  );
+}
