@@ -78,8 +78,6 @@ export const H2_PING_MS = 60_000;
 export const ALPN_MEMORY_MS_MAX = 10 * 60_000;
 /** Identities of one upstream that are remembered (TLS tickets, pools) while they hold no connection. */
 export const POOL_IDENTITIES_MAX = 64;
-/** A held request body is handed to the system in pieces of this size, so that no write blocks long. */
-export const BODY_PIECE_BYTES_MAX = 256 * 1024;
 /** Longest `detail` of an upstream failure. */
 export const FAILURE_DETAIL_CHARS_MAX = 200;
 /** Credentials of a client shorter than this are not searched for: they occur by chance. */

@@ -6,6 +6,7 @@
 import type { HeaderMode } from '../config/types.ts';
 
 export type { HeaderMode };
+
 import type { Fields, Framing, RequestHead } from '../core/message.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 
@@ -14,7 +15,10 @@ export interface LaneRequest {
   readonly head: RequestHead;
   /** The protocol spoken with the client, which the upstream's follows unless configured. */
   readonly clientProtocol: 'h1' | 'h2';
-  /** The whole body where it is held; null where it streams (then nothing of it can be edited). */
+  /**
+   * The whole payload (without chunk framing) where it is held; null where it streams (then nothing
+   * of it can be edited).
+   */
   readonly body: readonly Buffer[] | null;
   /** The model asked for, where it was read. */
   readonly model: string | null;
@@ -27,8 +31,12 @@ export interface PreparedRequest {
   readonly target: string;
   /** End-to-end fields in their order, `Host` and framing included, credential included. */
   readonly fields: Fields;
+  /** How the body is delimited; on an HTTP/1.1 connection `stream` is sent as chunked. */
   readonly framing: Framing;
-  /** The body to send, edited where the lane says so; null where the relay streams it. */
+  /**
+   * The body to send, edited where the lane says so: payload, which the relay writes piece by piece
+   * (`data` null) whatever the framing. Null where the relay streams the client's own pieces.
+   */
   readonly body: readonly Buffer[] | null;
   readonly protocol: 'h1' | 'h2' | 'prefer-h2';
   /** Which connections may carry it: upstream and a digest of the credential; never a credential. */
@@ -58,14 +66,48 @@ export interface Lane {
   open(request: PreparedRequest, events: OutboundEvents): Outbound;
   /** Lets idle connections go at once and open ones when their exchange ends. */
   close(): void;
+  stats(): LaneStats;
 }
 
-/** A request was refused because it would have carried a credential where it does not belong. */
+/** Connections to a lane's upstream, of all identities: HTTP/1.1 sockets and HTTP/2 sessions. */
+export interface LaneStats {
+  readonly idle: number;
+  readonly busy: number;
+}
+
+/** A connection to an upstream became ready: for metrics and logs. */
+export interface ConnectionFact {
+  readonly lane: string;
+  readonly protocol: 'h1' | 'h2';
+  /** The TLS session was resumed. False on plain connections. */
+  readonly resumed: boolean;
+}
+
+/**
+ * A request was refused because it would have carried a credential where it does not belong. The
+ * message names the place, never a value.
+ */
 export class IsolationError extends Error {
   override readonly name = 'IsolationError';
   readonly lane: string;
-  constructor(lane: string, what: string) {
+  /**
+   * Where it was found. A hit in the `body` of a keyed request is the user's own text (an agent that
+   * read a file with keys): such a request may safely take the default lane unchanged.
+   */
+  readonly part: 'head' | 'body';
+  constructor(lane: string, what: string, part: 'head' | 'body' = 'head') {
     super(`${what} must not travel on lane ${lane}`);
+    this.lane = lane;
+    this.part = part;
+  }
+}
+
+/** A keyed lane was given a request whose body it can not edit for sure: it takes the default lane. */
+export class UneditableError extends Error {
+  override readonly name = 'UneditableError';
+  readonly lane: string;
+  constructor(lane: string, why: string) {
+    super(`lane ${lane} can not edit the request: ${why}`);
     this.lane = lane;
   }
 }

@@ -1,0 +1,143 @@
+/**
+ * All connections of a lane, by identity: no connection is shared between two credentials (DESIGN
+ * invariant 1), so each identity has its own pools and its own TLS ticket.
+ */
+import assert from 'node:assert/strict';
+import { POOL_IDENTITIES_MAX } from '../core/limits.ts';
+import type { Outbound, OutboundEvents } from '../core/ports.ts';
+import { Attempt } from './attempt.ts';
+import { dial, type Ticket } from './connect.ts';
+import { errorDetail } from './failure.ts';
+import { type EncodedRequest, encodeRequest } from './h1-exchange.ts';
+import { H1Pool } from './h1-pool.ts';
+import { H2Pool } from './h2-pool.ts';
+import type { LaneStats, PreparedRequest } from './lane.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface Pool {
+  open(request: PreparedRequest, events: OutboundEvents): Outbound;
+  /** Drops idle connections at once, others when their exchange ends. */
+  close(): void;
+  stats(): LaneStats;
+}
+
+interface Connections {
+  readonly ticket: Ticket;
+  readonly h1: H1Pool;
+  readonly h2: H2Pool;
+}
+
+/** Makes the pool of an upstream. */
+export function createPool(upstream: Upstream): Pool {
+  const identities = new Map<string, Connections>();
+  let closed = false;
+
+  function connectionsOf(identity: string): Connections {
+    const known = identities.get(identity);
+    // Taken out and put back: the map stays in the order of last use.
+    if (known !== undefined) identities.delete(identity);
+    const connections = known ?? createConnections(upstream, closed);
+    identities.set(identity, connections);
+    if (identities.size > POOL_IDENTITIES_MAX) forgetUnused(identities);
+    return connections;
+  }
+
+  return {
+    open(prepared, events) {
+      assert(prepared.identity.startsWith(`${upstream.lane}/`), 'prepared for another lane');
+      const connections = connectionsOf(prepared.identity);
+      let request: EncodedRequest;
+      try {
+        request = encodeRequest(prepared);
+      } catch (error) {
+        return refused(prepared, events, errorDetail(error));
+      }
+      return openOn(upstream, connections, request, events);
+    },
+    close() {
+      closed = true;
+      for (const { h1, h2 } of identities.values()) {
+        h1.close();
+        h2.close();
+      }
+    },
+    stats() {
+      let idle = 0;
+      let busy = 0;
+      for (const { h1, h2 } of identities.values()) {
+        for (const stats of [h1.stats(), h2.stats()]) {
+          idle += stats.idle;
+          busy += stats.busy;
+        }
+      }
+      return { idle, busy };
+    },
+  };
+}
+
+function createConnections(upstream: Upstream, closed: boolean): Connections {
+  const ticket: Ticket = { session: null };
+  const h1 = new H1Pool(upstream);
+  const h2 = new H2Pool(upstream, ticket, {
+    adopt: (socket, attempt) =>
+      attempt.assign((request, events) => h1.start(socket, request, events)),
+    open: (attempt) => dialH1(upstream, h1, ticket, attempt),
+  });
+  if (closed) {
+    h1.close();
+    h2.close();
+  }
+  return { ticket, h1, h2 };
+}
+
+/** Drops the longest unused identities that hold no connection. */
+function forgetUnused(identities: Map<string, Connections>): void {
+  for (const [identity, { h1, h2 }] of identities) {
+    if (identities.size <= POOL_IDENTITIES_MAX) return;
+    const stats = [h1.stats(), h2.stats()];
+    if (stats.every(({ idle, busy }) => idle + busy === 0)) identities.delete(identity);
+  }
+}
+
+function openOn(
+  upstream: Upstream,
+  connections: Connections,
+  request: EncodedRequest,
+  events: OutboundEvents,
+): Outbound {
+  const { h1, h2, ticket } = connections;
+  const { protocol, upgrade } = request.prepared;
+  const mayBeH2 =
+    protocol !== 'h1' &&
+    upgrade === null &&
+    upstream.config.scheme === 'https' &&
+    performance.now() >= upstream.h1OnlyUntil;
+  if (mayBeH2) {
+    const session = h2.available();
+    if (session !== null) return session.start(request.prepared, events);
+    const attempt = new Attempt(request, events);
+    h2.wait(attempt);
+    return attempt;
+  }
+  const exchange = h1.startIdle(request, events);
+  if (exchange !== null) return exchange;
+  const attempt = new Attempt(request, events);
+  dialH1(upstream, h1, ticket, attempt);
+  return attempt;
+}
+
+function dialH1(upstream: Upstream, h1: H1Pool, ticket: Ticket, attempt: Attempt): void {
+  const cancel = dial(upstream, false, ticket, {
+    onReady: ({ socket }) => attempt.assign((request, events) => h1.start(socket, request, events)),
+    onFail: (failure) => attempt.fail(failure),
+  });
+  attempt.onSettled(cancel);
+}
+
+/** A head that can not be written fails like any other request: by an event, not by a throw. */
+function refused(prepared: PreparedRequest, events: OutboundEvents, detail: string): Outbound {
+  const empty: EncodedRequest = { prepared, head: Buffer.alloc(0) };
+  const attempt = new Attempt(empty, events);
+  process.nextTick(() => attempt.fail({ code: 'protocol', phase: 'connect', detail }));
+  return attempt;
+}

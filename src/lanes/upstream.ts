@@ -1,0 +1,81 @@
+/**
+ * One lane's upstream as its transports see it: where it is, how long to wait for it, how its
+ * certificate is verified, and what was learnt about its protocols.
+ */
+import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
+import type { Timeouts, UpstreamConfig } from '../config/types.ts';
+import { formatAuthority } from '../core/authority.ts';
+import {
+  ALPN_MEMORY_MS_MAX,
+  H2_PING_MS,
+  H2_STREAMS_PER_SESSION_MAX,
+  POOL_IDLE_MS_MAX,
+  POOL_IDLE_SOCKETS_MAX,
+} from '../core/limits.ts';
+import type { ConnectionFact } from './lane.ts';
+
+/** Bounds of the pools; those of `limits.ts` unless a test needs smaller ones. */
+export interface PoolLimits {
+  readonly idleMs: number;
+  readonly idleSocketsMax: number;
+  readonly h2StreamsMax: number;
+  readonly h2PingMs: number;
+  readonly alpnMemoryMs: number;
+}
+
+export const POOL_LIMITS: PoolLimits = {
+  idleMs: POOL_IDLE_MS_MAX,
+  idleSocketsMax: POOL_IDLE_SOCKETS_MAX,
+  h2StreamsMax: H2_STREAMS_PER_SESSION_MAX,
+  h2PingMs: H2_PING_MS,
+  alpnMemoryMs: ALPN_MEMORY_MS_MAX,
+};
+
+export interface Upstream {
+  readonly lane: string;
+  readonly config: UpstreamConfig;
+  /** As it stands in `Host`: without the scheme's default port. */
+  readonly authority: string;
+  readonly timeouts: Timeouts;
+  readonly limits: PoolLimits;
+  /** The one secure context of all its connections: parsing roots for each cost 1.7 ms (DESIGN). */
+  secureContext(): SecureContext;
+  /** Told of every connection that became ready. */
+  readonly onSession: (fact: ConnectionFact) => void;
+  /** Until then (`performance.now()`) HTTP/2 is not offered: the upstream chose HTTP/1.1. */
+  h1OnlyUntil: number;
+}
+
+const DEFAULT_PORTS = { https: 443, http: 80 } as const;
+
+/** Describes an upstream. The secure context is made when it is first needed. */
+export function describeUpstream(
+  lane: string,
+  config: UpstreamConfig,
+  timeouts: Timeouts,
+  limits: PoolLimits,
+  onSession: (fact: ConnectionFact) => void,
+): Upstream {
+  const port = config.port === DEFAULT_PORTS[config.scheme] ? null : config.port;
+  let context: SecureContext | null = null;
+  return {
+    lane,
+    config,
+    authority: port === null ? bareHost(config.host) : formatAuthority(config.host, port),
+    timeouts,
+    limits,
+    secureContext() {
+      context ??= createSecureContext(
+        config.ca === null ? {} : { ca: [...getCACertificates('default'), config.ca] },
+      );
+      return context;
+    },
+    onSession,
+    h1OnlyUntil: 0,
+  };
+}
+
+/** An IPv6 literal stands in brackets (RFC 3986 section 3.2.2). */
+function bareHost(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
