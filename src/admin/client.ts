@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 
 import { CONTROL_ANSWER_BYTES_MAX, CONTROL_MS_MAX } from '../core/limits.ts';
 import { checkSocketDirectory, socketPath } from './socket-path.ts';
-import { ControlError, type StatusReport } from './types.ts';
+import { ControlError, type ServedStatus } from './types.ts';
 
 /** Codes with which the system says that nobody listens on a Unix socket. */
 const NOBODY: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ENOTDIR']);
@@ -36,9 +36,9 @@ export async function callControl(
 }
 
 /** The status of the proxy of a home. Errors as `callControl`. */
-export async function readStatus(home: string): Promise<StatusReport> {
+export async function readStatus(home: string): Promise<ServedStatus> {
   // Our own program on the other side, over a socket that only our user can serve.
-  return (await callControl(home, 'GET', '/status')) as StatusReport;
+  return (await callControl(home, 'GET', '/status')) as ServedStatus;
 }
 
 /** True if a process serves the control socket of this home. Never throws. */

@@ -138,8 +138,10 @@ test('a lease is counted while it is held and given back when its holder lets go
   });
   const release = await holdLease(home);
   assert.equal(leases.open, 1);
+  assert.equal((await readStatus(home)).leases, 1);
   release();
   await returned;
+  assert.equal((await readStatus(home)).leases, 0);
   assert.equal(leases.open, 0);
 });
 

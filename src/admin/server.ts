@@ -16,7 +16,7 @@ import { connect } from 'node:net';
 
 import { CONTROL_BODY_BYTES_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_MS_MAX } from '../core/limits.ts';
 import { prepareSocketDirectory, socketPath } from './socket-path.ts';
-import { type Control, ControlError } from './types.ts';
+import { type Control, ControlError, type ServedStatus } from './types.ts';
 
 /** A control socket that is being served. */
 export interface ControlServer {
@@ -25,7 +25,13 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
-type Handler = (control: Control, body: unknown, response: ServerResponse) => Promise<void> | void;
+/** What the handlers work on. */
+interface Served {
+  readonly control: Control;
+  leases: number;
+}
+
+type Handler = (served: Served, body: unknown, response: ServerResponse) => Promise<void> | void;
 
 /** Refusals of the socket itself; one of the proxy is a conflict with its state (409). */
 const STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
@@ -34,24 +40,15 @@ const STATUS_BY_CODE: ReadonlyMap<string, number> = new Map([
 ]);
 
 const ROUTES: ReadonlyMap<string, Handler> = new Map<string, Handler>([
-  ['GET /status', (control, _body, response) => sendJson(response, 200, control.status())],
+  ['GET /status', (served, _body, response) => sendStatus(served, response)],
   ['GET /metrics', sendMetrics],
   ['GET /lease', holdLeaseOpen],
-  ['POST /pause', (control, _body, response) => change(control, response, () => control.pause())],
-  ['POST /resume', (control, _body, response) => change(control, response, () => control.resume())],
-  [
-    'POST /force',
-    (control, body, response) => change(control, response, () => control.force(readOn(body))),
-  ],
-  [
-    'POST /tee',
-    (control, body, response) => change(control, response, () => control.tee(readOn(body))),
-  ],
-  [
-    'POST /reload',
-    async (control, _body, response) => sendJson(response, 200, await control.reload()),
-  ],
-  ['POST /drain', (control, _body, response) => change(control, response, () => control.drain())],
+  ['POST /pause', change((control) => control.pause())],
+  ['POST /resume', change((control) => control.resume())],
+  ['POST /force', change((control, body) => control.force(readOn(body)))],
+  ['POST /tee', change((control, body) => control.tee(readOn(body)))],
+  ['POST /reload', reload],
+  ['POST /drain', change((control) => control.drain())],
 ]);
 
 /**
@@ -62,7 +59,7 @@ const ROUTES: ReadonlyMap<string, Handler> = new Map<string, Handler>([
 export async function serveControl(home: string, control: Control): Promise<ControlServer> {
   const path = socketPath(home);
   prepareSocketDirectory(path);
-  const server = createServer(listener(control));
+  const server = createServer(listener({ control, leases: 0 }));
   server.maxConnections = CONTROL_CONNECTIONS_MAX;
   server.requestTimeout = CONTROL_MS_MAX;
   if (!(await listen(server, path))) {
@@ -73,16 +70,16 @@ export async function serveControl(home: string, control: Control): Promise<Cont
   return { path, close: () => closeServer(server) };
 }
 
-function listener(control: Control): RequestListener {
+function listener(served: Served): RequestListener {
   return (request, response) => {
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
-    answer(control, request, response).catch((error: unknown) => sendError(response, error));
+    answer(served, request, response).catch((error: unknown) => sendError(response, error));
   };
 }
 
 async function answer(
-  control: Control,
+  served: Served,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -92,7 +89,7 @@ async function answer(
     request.resume();
     throw new ControlError('unknown_command', `the control socket does not know ${key}`);
   }
-  await handler(control, await readBody(request), response);
+  await handler(served, await readBody(request), response);
 }
 
 async function readBody(request: IncomingMessage): Promise<unknown> {
@@ -119,28 +116,44 @@ function readOn(body: unknown): boolean {
   throw new ControlError('bad_body', 'the body must be {"on":true} or {"on":false}');
 }
 
-function change(control: Control, response: ServerResponse, apply: () => void): void {
-  apply();
-  sendJson(response, 200, control.status());
+/** A command that changes something and answers with the status that follows. */
+function change(apply: (control: Control, body: unknown) => void): Handler {
+  return (served, body, response) => {
+    apply(served.control, body);
+    sendStatus(served, response);
+  };
+}
+
+async function reload(served: Served, _body: unknown, response: ServerResponse): Promise<void> {
+  sendJson(response, 200, await served.control.reload());
 }
 
 async function sendMetrics(
-  control: Control,
+  served: Served,
   _body: unknown,
   response: ServerResponse,
 ): Promise<void> {
-  const text = await control.metrics();
+  const text = await served.control.metrics();
   response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
   response.end(text);
 }
 
 /** The lease lasts as long as the answer: a holder that dies gives it back, whatever killed it. */
-function holdLeaseOpen(control: Control, _body: unknown, response: ServerResponse): void {
+function holdLeaseOpen(served: Served, _body: unknown, response: ServerResponse): void {
   if (response.destroyed) return;
-  const giveBack = control.lease();
-  response.on('close', giveBack);
+  const giveBack = served.control.lease();
+  served.leases += 1;
+  response.on('close', () => {
+    served.leases -= 1;
+    giveBack();
+  });
   response.writeHead(200, { 'content-type': 'text/plain' });
   response.write('leased\n');
+}
+
+function sendStatus(served: Served, response: ServerResponse): void {
+  const status: ServedStatus = { ...served.control.status(), leases: served.leases };
+  sendJson(response, 200, status);
 }
 
 function sendJson(response: ServerResponse, status: number, value: unknown): void {

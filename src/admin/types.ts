@@ -18,6 +18,8 @@ export interface StatusReport {
   readonly force: boolean;
   readonly tee: boolean;
   readonly draining: boolean;
+  /** It ends with its last lease (started by `run`); absent where nobody said. */
+  readonly leased?: boolean;
   readonly lanes: readonly LaneStatus[];
   readonly default_lane: string;
   readonly connections: number;
@@ -31,6 +33,12 @@ export interface StatusReport {
   };
   readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number };
   readonly notes: readonly string[];
+}
+
+/** The status as the control socket serves it: with the leases that it counts itself. */
+export interface ServedStatus extends StatusReport {
+  /** Leases held now. */
+  readonly leases: number;
 }
 
 export interface LaneStatus {

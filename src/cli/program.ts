@@ -1,0 +1,201 @@
+/**
+ * The tree of commands: names, arguments, options and what each is for. Declared whole, so that help
+ * and completions know everything; what a command does is loaded when it runs.
+ */
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+
+import { packageVersion } from './package-info.ts';
+import type { CommonOptions } from './settings.ts';
+import { SHELLS } from './shell-lines.ts';
+
+/** What a command's module exports: its options and arguments in, its exit code out. */
+type Run<Options> = (options: Options, args: readonly string[]) => Promise<number> | number;
+type Load<Options> = () => Promise<Run<Options>>;
+/** Makes a command do what its module says once it is loaded. */
+type Act = <Options extends CommonOptions>(command: Command, load: Load<Options>) => Command;
+
+const ON_OFF = ['on', 'off'] as const;
+const COMPLETION_SHELLS = ['bash', 'zsh', 'fish'] as const;
+const PORT_MAX = 65_535;
+const SEED_MAX = 0xffff_ffff;
+
+/**
+ * The whole command line.
+ *
+ * @param report is told the exit code of the command that ran
+ */
+export function createProgram(report: (code: number) => void): Command {
+  const program = new Command('lanekeeper')
+    .description(
+      'A local proxy for coding agents: each request down the lane its model belongs to.',
+    )
+    .version(packageVersion())
+    .enablePositionalOptions()
+    .exitOverride();
+  addCommonOptions(program);
+
+  const act: Act = (command, load) => {
+    addCommonOptions(command);
+    return command.action(async () => {
+      const run = await load();
+      report(await run(command.optsWithGlobals<Parameters<typeof run>[0]>(), command.args));
+    });
+  };
+  addProxyCommands(program, act);
+  addControlCommands(program, act);
+  addTrustCommands(program, act);
+  addInsightCommands(program, act, program);
+  return program;
+}
+
+function addProxyCommands(program: Command, act: Act): void {
+  act(
+    program
+      .command('start')
+      .description('run the proxy in the foreground')
+      .option('--port <port>', 'port to listen on (default: 8082)', toPort)
+      .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+      .option('--workers <count>', 'worker processes', toCount, 1)
+      .option('--twin', 'both lanes go to the embedded twin')
+      .addOption(new Option('--leased', 'end with the last lease').hideHelp()),
+    async () => (await import('./commands/start.ts')).start,
+  );
+  act(
+    program
+      .command('run')
+      .description('run a command through the proxy, starting one if none is running')
+      .argument('<command...>', 'the command and its arguments, after --')
+      .option('--twin', 'both lanes go to the embedded twin')
+      .passThroughOptions(),
+    async () => (await import('./commands/run.ts')).run,
+  );
+  act(
+    program
+      .command('env')
+      .description('print shell lines that make this shell use the proxy')
+      .argument(
+        '[port]',
+        'port of the proxy (default: the running one’s, else the configured one)',
+        toPort,
+      )
+      .addOption(new Option('--shell <shell>', 'which shell').choices(SHELLS).default('sh')),
+    async () => (await import('./commands/env.ts')).env,
+  );
+  act(
+    program
+      .command('demo')
+      .description('prove offline, in under a minute, that routing, streams and isolation hold')
+      .option('--json', 'print the result as JSON'),
+    async () => (await import('./commands/demo.ts')).demo,
+  );
+  act(
+    program
+      .command('twin')
+      .description('run the simulated upstreams on their own, in the foreground')
+      .option('--port <port>', 'port of the first; the second takes the next one', toPort)
+      .option('--seed <number>', 'what the answers are drawn from', toSeed),
+    async () => (await import('./commands/twin.ts')).twin,
+  );
+}
+
+function addControlCommands(program: Command, act: Act): void {
+  const control = (name: string, description: string) =>
+    program.command(name).description(description).option('--json', 'print the result as JSON');
+  const load = () => import('./commands/control.ts');
+  const switchTo = new Argument('<state>', 'on or off').choices(ON_OFF);
+  act(control('status', 'show what the running proxy does'), async () => (await load()).status);
+  act(
+    control('pause', 'send every exchange to the default lane until resume'),
+    async () => (await load()).pause,
+  );
+  act(control('resume', 'route again after pause'), async () => (await load()).resume);
+  act(
+    control('force', 'send every Haiku model to the zai lane').addArgument(switchTo),
+    async () => (await load()).force,
+  );
+  act(
+    control('tee', 'keep redacted body samples; needs ENABLE_BODY_TEE=1').addArgument(switchTo),
+    async () => (await load()).tee,
+  );
+  act(control('reload', 'read the configuration anew'), async () => (await load()).reload);
+  act(
+    control('drain', 'let the running proxy finish its open exchanges and end'),
+    async () => (await load()).drain,
+  );
+}
+
+function addTrustCommands(program: Command, act: Act): void {
+  const ca = program.command('ca').description('the local certificate authority');
+  const sub = (name: string, description: string) =>
+    ca.command(name).description(description).option('--json', 'print the result as JSON');
+  addCommonOptions(ca);
+  const load = () => import('./commands/ca.ts');
+  act(sub('show', 'show hosts, expiry and fingerprint'), async () => (await load()).show);
+  act(sub('path', 'print the path of the trust bundle'), async () => (await load()).path);
+  act(
+    sub('rotate', 'make a new authority; the old one stays trusted'),
+    async () => (await load()).rotate,
+  );
+  act(sub('remove', 'remove the authority from this home'), async () => (await load()).remove);
+}
+
+function addInsightCommands(program: Command, act: Act, tree: Command): void {
+  act(
+    program
+      .command('tail')
+      .description('follow the ledger, one line an exchange')
+      .option('--lane <name>', 'only this lane')
+      .option('--errors', 'only exchanges that did not go well')
+      .option('--json', 'print the records as they are'),
+    async () => (await import('./commands/tail.ts')).tail,
+  );
+  act(
+    program
+      .command('doctor')
+      .description('check this machine and the proxy; each finding with its mend')
+      .option('--json', 'print the result as JSON'),
+    async () => (await import('./commands/doctor.ts')).doctor,
+  );
+  act(
+    program
+      .command('versions')
+      .description('print the versions of everything involved and write VERSIONS.json')
+      .option('--json', 'print the result as JSON'),
+    async () => (await import('./commands/versions.ts')).versions,
+  );
+  act(
+    program
+      .command('completion')
+      .description('print a completion script')
+      .addArgument(new Argument('<shell>', 'which shell').choices(COMPLETION_SHELLS)),
+    async () => {
+      const { completion } = await import('./commands/completion.ts');
+      return (_options, args) => completion(tree, args);
+    },
+  );
+}
+
+function addCommonOptions(command: Command): void {
+  command
+    .option('--home <dir>', 'where logs, results, CA and state live (default: ~/.lanekeeper)')
+    .option('--config <file>', 'configuration file (default: lanekeeper.yaml)')
+    .showHelpAfterError('(--help tells more)');
+}
+
+function toPort(text: string): number {
+  return toInteger(text, 0, PORT_MAX, 'a port');
+}
+
+function toCount(text: string): number {
+  return toInteger(text, 1, Number.MAX_SAFE_INTEGER, 'a number');
+}
+
+function toSeed(text: string): number {
+  return toInteger(text, 0, SEED_MAX, 'a number');
+}
+
+function toInteger(text: string, min: number, max: number, what: string): number {
+  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new InvalidArgumentError(`It must be ${what} from ${min} to ${max}.`);
+}
