@@ -1,0 +1,161 @@
+/**
+ * One open ledger file: opened for appending and private to its owner, its torn last line closed,
+ * written one piece at a time.
+ *
+ * sonic-boom does the writing. It is given a descriptor, never a path: which file is written, and
+ * when another one is, is decided in `line-file.ts`, which keeps every record until it is on disk.
+ */
+import {
+  chmod,
+  close,
+  constants,
+  fchmod,
+  fstat,
+  mkdir,
+  open,
+  read,
+  type Stats,
+  stat,
+  write,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import sonicBoom from 'sonic-boom';
+import { LEDGER_LINE_BYTES_MAX } from '../core/limits.ts';
+
+// A CommonJS module whose named exports Node does not see.
+const { SonicBoom } = sonicBoom;
+
+const changeMode = promisify(chmod);
+const changeModeOpen = promisify(fchmod);
+const closeFile = promisify(close);
+const makeDirectory = promisify(mkdir);
+const openFile = promisify(open);
+const readFile = promisify(read);
+const statFile = promisify(stat);
+const statOpen = promisify(fstat);
+const writeFile = promisify(write);
+
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
+const OTHERS_MASK = 0o077;
+const NEWLINE = 0x0a;
+/** Readable too, since the last line is looked at. */
+export const OPEN_FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
+
+/** How much of a piece was written, and why not the rest. */
+export interface Written {
+  readonly bytes: number;
+  readonly error: Error | null;
+}
+
+/** An open file. Not for use after a write that failed, but to be closed. */
+export interface Handle {
+  readonly fd: number;
+  readonly stats: Stats;
+  /** The last line was neither ended nor whole when the file was opened: its length, else null. */
+  readonly tornBytes: number | null;
+  /** Appends a piece. One at a time. Never rejects. */
+  write(piece: string): Promise<Written>;
+  /** Never rejects. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a file for appending and makes it, its directory too, where it does not exist.
+ *
+ * @param mend close a last line that was left without its end; only for the first open of a process,
+ *   since later such a line may be another process's write under way
+ * @throws the system's error
+ */
+export async function openHandle(path: string, mend: boolean): Promise<Handle> {
+  await makePrivateDirectory(dirname(path));
+  const fd = await openFile(path, OPEN_FLAGS, FILE_MODE);
+  try {
+    const before = await statOpen(fd);
+    // Only a file: the ledger may be a link to a device, whose mode is not ours to change.
+    if (before.isFile() && (before.mode & OTHERS_MASK) !== 0) await changeModeOpen(fd, FILE_MODE);
+    const tornBytes = mend && before.isFile() ? await mendLastLine(fd, before.size) : null;
+    return makeHandle(fd, await statOpen(fd), tornBytes);
+  } catch (error) {
+    await closeFile(fd);
+    throw error;
+  }
+}
+
+/** The file as it stands where the path still leads to it, else null. */
+export async function leadsTo(path: string, handle: Handle): Promise<Stats | null> {
+  try {
+    const found = await statFile(path);
+    return found.ino === handle.stats.ino && found.dev === handle.stats.dev ? found : null;
+  } catch {
+    return null;
+  }
+}
+
+async function makePrivateDirectory(directory: string): Promise<void> {
+  await makeDirectory(directory, { recursive: true, mode: DIRECTORY_MODE });
+  const { mode } = await statFile(directory);
+  if ((mode & OTHERS_MASK) === 0) return;
+  // A directory of somebody else stays as it is; the files in it are private all the same.
+  await changeMode(directory, DIRECTORY_MODE).catch(() => undefined);
+}
+
+/**
+ * Ends a last line that has no newline. A whole record becomes a record again; half of one becomes a
+ * line of its own that readers count as damaged. Nothing is removed.
+ */
+async function mendLastLine(fd: number, size: number): Promise<number | null> {
+  if (size === 0) return null;
+  const length = Math.min(size, LEDGER_LINE_BYTES_MAX);
+  const tail = Buffer.allocUnsafe(length);
+  const { bytesRead } = await readFile(fd, tail, 0, length, size - length);
+  if (tail[bytesRead - 1] === NEWLINE) return null;
+  const line = tail.subarray(tail.lastIndexOf(NEWLINE, bytesRead - 1) + 1, bytesRead);
+  await writeFile(fd, '\n');
+  return isRecord(line.toString()) ? null : line.length;
+}
+
+function isRecord(line: string): boolean {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null;
+  } catch {
+    return false;
+  }
+}
+
+function makeHandle(fd: number, stats: Stats, tornBytes: number | null): Handle {
+  const sonic = new SonicBoom({ fd });
+  let settle: ((result: Written) => void) | null = null;
+  let bytes = 0;
+  const finish = (error: Error | null): void => {
+    const waiting = settle;
+    settle = null;
+    waiting?.({ bytes, error });
+  };
+  sonic.on('write', (count: number) => {
+    bytes += count;
+  });
+  sonic.on('drain', () => finish(null));
+  sonic.on('error', (error: Error) => finish(error));
+  return {
+    fd,
+    stats,
+    tornBytes,
+    write(piece) {
+      bytes = 0;
+      return new Promise((resolve) => {
+        settle = resolve;
+        sonic.write(piece);
+      });
+    },
+    close() {
+      return new Promise((resolve) => {
+        sonic.once('close', resolve);
+        sonic.once('error', resolve);
+        sonic.destroy();
+      });
+    },
+  };
+}

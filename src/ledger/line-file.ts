@@ -1,0 +1,334 @@
+/**
+ * A file of lines that never holds anybody up: lines are queued within a bound, joined into whole
+ * writes, and kept until the system has taken them. The file is rotated by size, opened anew where
+ * it was moved or removed, and tried again each second where it can not be written; what finds no
+ * room meanwhile is counted as dropped.
+ *
+ * Several processes may write to the same file: it is opened for appending, and a write is made of
+ * whole lines. All of it is asynchronous but `closeSync`, which is for the end of the process.
+ */
+import { strict as assert } from 'node:assert';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { LEDGER_BATCH_BYTES_MAX, LEDGER_CHECK_MS } from '../core/limits.ts';
+import { codeOf, pruneRotated, rotate } from './files.ts';
+import { type Handle, leadsTo, OPEN_FLAGS, openHandle } from './handle.ts';
+
+export interface LineFileOptions {
+  readonly path: string;
+  /** Size at which the file is rotated. */
+  readonly bytesMax: number;
+  /** Rotated files kept. */
+  readonly filesMax: number;
+  /** Bytes that may wait to be written. */
+  readonly queueMax: number;
+  /** Time between looks for a moved file, and between tries, ms. */
+  readonly checkMs?: number;
+  /** Called once for each episode in which the file can not be written. */
+  onFault(message: string): void;
+  /** Called where the file ended in half a line, which now stands as a line of its own. */
+  onTorn?(bytes: number): void;
+}
+
+/** Facts for `status`. */
+export interface LineFileStats {
+  readonly path: string;
+  readonly written: number;
+  readonly dropped: number;
+  /** Why lines can not be written at present, or null. */
+  readonly fault: string | null;
+}
+
+interface Line {
+  /** With its newline. */
+  readonly text: string;
+  readonly bytes: number;
+}
+
+interface Waiter {
+  /** Resolved once this many lines were written. */
+  readonly written: number;
+  readonly resolve: () => void;
+}
+
+/** See the module. A class, since every record of the proxy passes here. */
+export class LineFile {
+  readonly #options: LineFileOptions;
+  readonly #checkMs: number;
+  readonly #queue: Line[] = [];
+  /** Bytes queued or under way. */
+  #queuedBytes = 0;
+  /** Lines of the write under way: the system may still take them. */
+  #underWay = 0;
+  #written = 0;
+  #dropped = 0;
+  #fault: string | null = null;
+  #rotationFault = false;
+  #handle: Handle | null = null;
+  #size = 0;
+  #rotateAtBytes: number;
+  #checkedAtMs = 0;
+  #reopenAsked = false;
+  #openedOnce = false;
+  #pumping = false;
+  #closed = false;
+  #retry: NodeJS.Timeout | null = null;
+  readonly #waiters: Waiter[] = [];
+
+  constructor(options: LineFileOptions) {
+    assert(options.bytesMax > 0 && options.filesMax >= 0 && options.queueMax > 0);
+    this.#options = options;
+    this.#checkMs = options.checkMs ?? LEDGER_CHECK_MS;
+    this.#rotateAtBytes = options.bytesMax;
+  }
+
+  /** Opens the file now rather than with the first line. */
+  start(): void {
+    this.#wake();
+  }
+
+  /** Queues a line, given without its newline; past the bound it is counted as dropped. */
+  append(line: string): void {
+    const text = `${line}\n`;
+    const bytes = Buffer.byteLength(text);
+    if (this.#closed || this.#queuedBytes + bytes > this.#options.queueMax) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#queue.push({ text, bytes });
+    this.#queuedBytes += bytes;
+    // While the file can not be written, the timer asks again, not every line.
+    if (this.#retry === null) this.#wake();
+  }
+
+  /** Counts a line that could not even be made. */
+  drop(): void {
+    this.#dropped += 1;
+  }
+
+  /** Opens the file anew before the next write (SIGHUP, after somebody else rotated it). */
+  reopen(): void {
+    if (this.#closed) return;
+    this.#reopenAsked = true;
+    this.#wake();
+  }
+
+  stats(): LineFileStats {
+    return {
+      path: this.#options.path,
+      written: this.#written,
+      dropped: this.#dropped,
+      fault: this.#fault,
+    };
+  }
+
+  /** Resolves once everything queued now is written, or once an attempt has failed. */
+  flush(): Promise<void> {
+    const lines = this.#queue.length + this.#underWay;
+    if (lines === 0 && !this.#pumping) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#waiters.push({ written: this.#written + lines, resolve });
+      this.#wake();
+    });
+  }
+
+  /** Writes what is queued and closes; what can not be written then is dropped. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.flush();
+    this.#stopRetry();
+    this.#dropQueue();
+    await this.#closeHandle();
+  }
+
+  /** The same, at once, for the end of the process. A write under way is left to the system. */
+  closeSync(): void {
+    if (this.#closed && this.#queue.length === 0) return;
+    this.#closed = true;
+    this.#stopRetry();
+    if (this.#queue.length === 0) return;
+    let fd = this.#handle?.fd ?? null;
+    const opened = fd === null;
+    try {
+      fd ??= openForLastWrite(this.#options.path);
+      for (let line = this.#queue[0]; line !== undefined; line = this.#queue[0]) {
+        writeSync(fd, line.text);
+        this.#queue.shift();
+        this.#queuedBytes -= line.bytes;
+        this.#written += 1;
+      }
+    } catch (error) {
+      this.#failed(error);
+      this.#dropQueue();
+    } finally {
+      if (opened && fd !== null) closeSync(fd);
+    }
+  }
+
+  #wake(): void {
+    if (this.#pumping) return;
+    this.#stopRetry();
+    this.#pumping = true;
+    void this.#pump();
+  }
+
+  /** Writes until nothing is queued or a write fails. Never rejects. */
+  async #pump(): Promise<void> {
+    try {
+      do {
+        await this.#makeReady();
+        await this.#writeBatch();
+        this.#settleWaiters(false);
+      } while (this.#queue.length > 0);
+    } catch (error) {
+      await this.#closeHandle();
+      this.#failed(error);
+    }
+    this.#pumping = false;
+    this.#settleWaiters(true);
+    if (this.#fault !== null && this.#queue.length > 0 && !this.#closed) {
+      this.#retry = setTimeout(() => this.#wake(), this.#checkMs).unref();
+    }
+  }
+
+  /** The right file is open and below its size. @throws the system's error */
+  async #makeReady(): Promise<void> {
+    const now = performance.now();
+    const due = now - this.#checkedAtMs >= this.#checkMs;
+    if (this.#handle !== null && (due || this.#reopenAsked)) await this.#check();
+    if (this.#handle !== null && this.#size >= this.#rotateAtBytes) await this.#rotate();
+    this.#handle ??= await this.#open();
+  }
+
+  /** Lets go of a file that was moved away, and learns what others have added to it. */
+  async #check(): Promise<void> {
+    if (this.#handle === null) return;
+    const found = this.#reopenAsked ? null : await leadsTo(this.#options.path, this.#handle);
+    this.#checkedAtMs = performance.now();
+    this.#reopenAsked = false;
+    if (found === null) await this.#closeHandle();
+    else this.#size = found.size;
+  }
+
+  async #open(): Promise<Handle> {
+    const handle = await openHandle(this.#options.path, !this.#openedOnce);
+    this.#openedOnce = true;
+    this.#reopenAsked = false;
+    this.#checkedAtMs = performance.now();
+    this.#size = handle.stats.size;
+    this.#rotateAtBytes = this.#options.bytesMax;
+    if (handle.tornBytes !== null) this.#options.onTorn?.(handle.tornBytes);
+    return handle;
+  }
+
+  /** A file that can not be rotated is written on: a large ledger is better than none. */
+  async #rotate(): Promise<void> {
+    const { path, filesMax, bytesMax } = this.#options;
+    try {
+      // Another process may have rotated it already; then the path leads to its new file.
+      await this.#check();
+      if (this.#handle === null || this.#size < bytesMax) return;
+      await rotate(path, Date.now());
+      await this.#closeHandle();
+      await pruneRotated(path, filesMax);
+      this.#rotationFault = false;
+    } catch (error) {
+      this.#rotateAtBytes = this.#size + bytesMax;
+      if (!this.#rotationFault) this.#report(`${path} can not be rotated (${codeOf(error)})`);
+      this.#rotationFault = true;
+    }
+  }
+
+  /** @throws where not all of it could be written; the rest is back in the queue */
+  async #writeBatch(): Promise<void> {
+    const handle = this.#handle;
+    assert(handle !== null, 'a file is open before it is written');
+    const batch = this.#takeBatch();
+    if (batch.length === 0) return;
+    this.#underWay = batch.length;
+    const { bytes, error } = await handle.write(batch.map((line) => line.text).join(''));
+    this.#underWay = 0;
+    this.#size += bytes;
+    this.#settleBatch(batch, bytes);
+    if (error !== null) throw error;
+    this.#fault = null;
+  }
+
+  #takeBatch(): Line[] {
+    let bytes = 0;
+    let count = 0;
+    for (const line of this.#queue) {
+      if (count > 0 && bytes + line.bytes > LEDGER_BATCH_BYTES_MAX) break;
+      bytes += line.bytes;
+      count += 1;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  #settleBatch(batch: readonly Line[], bytes: number): void {
+    let left = bytes;
+    let done = 0;
+    for (const line of batch) {
+      if (left < line.bytes) break;
+      left -= line.bytes;
+      done += 1;
+      this.#queuedBytes -= line.bytes;
+    }
+    this.#written += done;
+    if (done === batch.length) return;
+    const rest = batch.slice(done);
+    const cut = rest[0];
+    if (cut !== undefined && left > 0) {
+      // Others may have written behind the fragment, so it is ended, not continued.
+      const whole = left === cut.bytes - 1;
+      rest[0] = whole ? { text: '\n', bytes: 1 } : { text: `\n${cut.text}`, bytes: cut.bytes + 1 };
+      this.#queuedBytes += rest[0].bytes - cut.bytes;
+    }
+    this.#queue.unshift(...rest);
+  }
+
+  #settleWaiters(all: boolean): void {
+    for (let i = this.#waiters.length - 1; i >= 0; i -= 1) {
+      const waiter = this.#waiters[i];
+      if (waiter === undefined || !(all || this.#written >= waiter.written)) continue;
+      this.#waiters.splice(i, 1);
+      waiter.resolve();
+    }
+  }
+
+  #failed(error: unknown): void {
+    const first = this.#fault === null;
+    this.#fault = `${this.#options.path} can not be written (${codeOf(error)})`;
+    if (first) this.#report(this.#fault);
+  }
+
+  #report(message: string): void {
+    try {
+      this.#options.onFault(message);
+    } catch {
+      // A log that fails must not stop the ledger that reports to it.
+    }
+  }
+
+  #dropQueue(): void {
+    this.#dropped += this.#queue.length;
+    for (const line of this.#queue) this.#queuedBytes -= line.bytes;
+    this.#queue.length = 0;
+  }
+
+  async #closeHandle(): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = null;
+    await handle?.close();
+  }
+
+  #stopRetry(): void {
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    this.#retry = null;
+  }
+}
+
+function openForLastWrite(path: string): number {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  return openSync(path, OPEN_FLAGS, 0o600);
+}
