@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Writable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Field, Script } from './types.ts';
 
 /** Where an answer goes. */
@@ -36,6 +37,8 @@ export async function deliver(stage: Stage, script: Script, audience: Audience):
         if (step.bytes.length === 0) break;
         audience.sent(step.bytes);
         if (!output.write(step.bytes)) await drained(output);
+        // Node joins what is written within one turn: each piece shall be a write of its own.
+        await turn();
         break;
       }
       case 'pause':
