@@ -122,7 +122,8 @@ export function parseJson(text: string): unknown {
 }
 
 function count(value: unknown): number | null {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) return null;
+  return Math.abs(value); // -0 is a valid spelling of 0.
 }
 
 function token(value: unknown): string | null {

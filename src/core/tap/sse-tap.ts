@@ -34,7 +34,8 @@ const COLON = 0x3a;
 const LETTER_D = 0x64;
 const LETTER_E = 0x65;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
-/** `data: `, which a kept line has in front of its value. */
+const MARK_TEXT = BYTE_ORDER_MARK.toString('latin1');
+/** `data: `, which a kept line has in front of its value; as long as `event:`. */
 const DATA_PREFIX_BYTES = 6;
 /** Kept of a line whose data are not wanted: enough for its field and any name that is known. */
 const LINE_OPENING_BYTES_MAX = 64;
@@ -85,7 +86,7 @@ class SseTap implements AnswerTap {
         this.#keepLine(data, text, at);
         return;
       }
-      if (this.#inLine) this.#resumeLine(data, at, end);
+      if (this.#inLine) this.#resumeLine(data, text, at, end);
       else this.#readLine(data, text, at, end);
       at = end + 1;
       if (end === cr && lf === at) at += 1;
@@ -103,9 +104,7 @@ class SseTap implements AnswerTap {
   /** The piece ends within a line: keeps as much of it as may be wanted. */
   #keepLine(data: Buffer, text: string, at: number): void {
     if (!this.#inLine) this.#beginLine();
-    const missing = DATA_PREFIX_BYTES - this.#opening.length;
-    if (missing > 0) this.#opening += text.slice(at, at + missing);
-    this.#line.add(data, at, data.length);
+    this.#addToLine(data, text, at, data.length);
   }
 
   #beginLine(): void {
@@ -115,9 +114,15 @@ class SseTap implements AnswerTap {
     this.#line.begin(wanted ? TAP_LINE_BYTES_MAX + DATA_PREFIX_BYTES : LINE_OPENING_BYTES_MAX);
   }
 
-  #resumeLine(data: Buffer, at: number, end: number): void {
-    this.#inLine = false;
+  #addToLine(data: Buffer, text: string, at: number, end: number): void {
+    const missing = DATA_PREFIX_BYTES - this.#opening.length;
+    if (missing > 0) this.#opening += text.slice(at, Math.min(end, at + missing));
     this.#line.add(data, at, end);
+  }
+
+  #resumeLine(data: Buffer, text: string, at: number, end: number): void {
+    this.#inLine = false;
+    this.#addToLine(data, text, at, end);
     if (!this.#line.overflowed) {
       const line = this.#line.bytes();
       this.#readLine(line, line.toString('latin1'), 0, line.length);
@@ -207,7 +212,7 @@ class SseTap implements AnswerTap {
       // What looked like a mark is the beginning of a line, of no field that is known.
       if (this.#marked > 0) {
         this.#beginLine();
-        this.#line.add(BYTE_ORDER_MARK, 0, this.#marked);
+        this.#addToLine(BYTE_ORDER_MARK, MARK_TEXT, 0, this.#marked);
       }
       this.#marked = BYTE_ORDER_MARK.length;
     }
