@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test } from 'node:test';
+import { mintServer } from '../../src/pki/authority.ts';
 import { headerOf, type ReceivedRequest, startTwin, type Twin } from '../../src/twin/index.ts';
 import { type ClaudeRun, runClaude, skipReason } from './claude.ts';
 import { type Cleanup, tempHome } from './home.ts';
+import { tunnelProxy } from './tunnel-proxy.ts';
 
 const skip = skipReason() ?? false;
 
@@ -90,4 +92,38 @@ test('Claude Code runs the tool that a directive names and goes on', { skip }, a
   const bash = '[twin: tool Bash {"command":"echo hi","description":"says hi"}]';
   const prompt = `${bash}[twin: then][twin: say after the tool]`;
   assert.equal(resultOf(await run('haiku', prompt, '--allowedTools', 'Bash')), 'after the tool');
+});
+
+test('Claude Code reaches the twin through CONNECT as if it were api.anthropic.com', {
+  skip,
+}, async (t) => {
+  const home = await tempHome(t);
+  const host = 'api.anthropic.com';
+  const certificate = await mintServer({ names: [host], ips: [], now: new Date() });
+  const twin = await startTwin({ certificate });
+  t.after(() => twin.close());
+  const proxy = await tunnelProxy(t, `${host}:443`, twin.anthropic);
+  const ca = path.join(home, 'twin-ca.pem');
+  await writeFile(ca, twin.anthropic.ca);
+  const env = { HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, NODE_EXTRA_CA_CERTS: ca };
+  const args = ['-p', 'hello', '--model', 'haiku', '--output-format', 'json'];
+  const run = await runClaude({ home, env, args });
+  assert.equal(resultOf(run), 'ok from anthropic');
+  const paths = twin.anthropic.requests().map(({ method, path: target }) => `${method} ${target}`);
+  assert.deepEqual(paths.toSorted(), [
+    'GET /api/claude_code/policy_limits',
+    'GET /api/claude_code/settings',
+    'POST /v1/messages?beta=true',
+  ]);
+});
+
+test('the tokens of a context are counted by the twin', { skip }, async (t) => {
+  const { twin, run } = await bench(t);
+  const { code, stderr } = await run('haiku', '/context');
+  assert.equal(code, 0, stderr);
+  const counts = twin.anthropic
+    .requests()
+    .filter((request) => request.path.startsWith('/v1/messages/count_tokens'));
+  assert(counts.length > 0);
+  assert(counts.every((request) => request.answer.status === 200));
 });
