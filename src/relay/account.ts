@@ -9,9 +9,9 @@ import type { RequestHead } from '../core/message.ts';
 import type { Clock, Delivery, UpstreamFailure } from '../core/ports.ts';
 import { errTypeOf } from '../core/retry.ts';
 import { type Agent, type Decision, isRouted } from '../core/route.ts';
-import type { AnswerFacts } from '../core/tap/sse-tap.ts';
+import type { AnswerFacts } from '../core/tap/facts.ts';
 import type { Lane } from '../lanes/lane.ts';
-import type { AnomalyKind, AnomalyRecord, StreamHealth, UsageRecord } from '../ledger/record.ts';
+import type { StreamHealth, UsageRecord } from '../ledger/record.ts';
 
 /** Gathered while an exchange runs; written by the exchange alone. */
 export interface Account {
@@ -170,32 +170,6 @@ export function usageRecord(
     session: account.session,
     path: account.path,
     request_id: account.requestId,
-  };
-}
-
-/** An anomaly of this exchange. */
-export function anomalyRecord(
-  account: Account,
-  wall: number,
-  kind: AnomalyKind,
-  facts: {
-    readonly code: string;
-    readonly detail: string;
-    readonly attempt: number;
-    readonly status: number | null;
-    readonly backoffMs: number;
-  },
-): AnomalyRecord {
-  return {
-    ts: Math.round(wall) / 1000,
-    rid: account.rid,
-    kind,
-    lane: account.lane,
-    code: facts.code,
-    detail: facts.detail,
-    status: facts.status,
-    attempt: facts.attempt,
-    backoff_ms: Math.round(facts.backoffMs),
   };
 }
 

@@ -18,8 +18,9 @@ import { fieldValue } from '../core/fields.ts';
 import { TAP_DECODED_BYTES_MAX, TAP_QUEUE_BYTES_MAX, TAP_SETTLE_MS_MAX } from '../core/limits.ts';
 import type { ResponseHead } from '../core/message.ts';
 import type { Clock } from '../core/ports.ts';
+import type { AnswerFacts, AnswerTap } from '../core/tap/facts.ts';
 import { createJsonTap } from '../core/tap/json-tap.ts';
-import { type AnswerFacts, type AnswerTap, createSseTap } from '../core/tap/sse-tap.ts';
+import { createSseTap } from '../core/tap/sse-tap.ts';
 
 export interface AnswerReader {
   /** The answer is an event stream. */

@@ -23,22 +23,22 @@ import type {
 } from '../core/ports.ts';
 import { mayRetryFailure } from '../core/retry.ts';
 import { decide, isRouted, pathOf } from '../core/route.ts';
-import type { AnswerFacts } from '../core/tap/sse-tap.ts';
-import { type HeaderMode, IsolationError, type Lane, type PreparedRequest } from '../lanes/lane.ts';
-import type { AnomalyKind } from '../ledger/record.ts';
+import type { AnswerFacts } from '../core/tap/facts.ts';
 import {
-  type Account,
-  anomalyRecord,
-  isIntact,
-  openAccount,
-  streamHealth,
-  usageRecord,
-} from './account.ts';
+  type HeaderMode,
+  IsolationError,
+  type Lane,
+  type PreparedRequest,
+  UneditableError,
+} from '../lanes/lane.ts';
+import { type Account, openAccount } from './account.ts';
 import { type AnswerReader, createAnswerReader } from './answer-reader.ts';
 import { Attempt } from './attempt.ts';
+import { Book } from './book.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { judgeHead } from './policy.ts';
-import type { BodySample, RelayDeps } from './relay.ts';
+import type { RelayDeps } from './relay.ts';
+import type { ExchangeSamples } from './sampler.ts';
 import { joinStreams } from './upgrade.ts';
 
 type Stage = 'collecting' | 'sending' | 'answering' | 'over';
@@ -49,6 +49,7 @@ export class Exchange implements InboundEvents {
   readonly #deps: RelayDeps;
   readonly #onOver: () => void;
   readonly #account: Account;
+  readonly #book: Book;
   /** Takes in the body of a routed request; null where the body streams from the start. */
   readonly #intake: Intake | null;
   #stage: Stage = 'collecting';
@@ -62,7 +63,7 @@ export class Exchange implements InboundEvents {
   /** The exchange became two byte streams joined with each other. */
   #joined = false;
   #cancelWait: (() => void) | null = null;
-  #samples: { readonly request: BodySample; readonly answer: BodySample } | null = null;
+  readonly #samples: ExchangeSamples | null;
 
   constructor(inbound: Inbound, deps: RelayDeps, onOver: () => void) {
     this.#inbound = inbound;
@@ -73,9 +74,11 @@ export class Exchange implements InboundEvents {
     const table = deps.routing();
     this.#lane = deps.lane(table.defaultLane);
     this.#account = openAccount(deps.newId(), head, path, this.#lane, deps.clock);
+    this.#book = new Book(this.#account, deps.ledger, deps.clock);
     const routed = isRouted(head.method, path) && head.framing.kind !== 'none';
     this.#intake = routed ? createIntake(head, deps.holdBudget) : null;
-    if (routed && deps.sampler?.active) this.#samples = deps.sampler.open(this.#account.rid);
+    this.#samples = routed ? deps.sampler(this.#account.rid) : null;
+    this.#samples?.request.type(fieldValue(head.fields, 'content-type'));
   }
 
   /** Starts the exchange. */
@@ -140,7 +143,7 @@ export class Exchange implements InboundEvents {
 
   /** Gives up holding: the request streams down the default lane, unrouted and without a replay. */
   #spill(why: string): void {
-    this.#anomaly('not_held', 'hold_limit', why, 1);
+    this.#book.anomaly('not_held', 'hold_limit', { detail: why });
     const { defaultLane } = this.#deps.routing();
     this.#account.decision = 'default';
     this.#streaming = true;
@@ -206,14 +209,25 @@ export class Exchange implements InboundEvents {
         mode,
       );
     } catch (error) {
-      if (error instanceof IsolationError) {
-        this.#anomaly('lane_isolation', 'refused', error.message, this.#account.attempts);
-        this.#refuse('lane_isolation', '');
-      } else {
-        this.#anomaly('internal', 'prepare', nameOf(error), this.#account.attempts);
-        this.#refuse('internal', '');
-      }
+      this.#unprepared(lane, error);
       return null;
+    }
+  }
+
+  /** A request that may not or can not go down a lane: to the default one unchanged, or refused. */
+  #unprepared(lane: Lane, error: unknown): void {
+    const account = this.#account;
+    const defaultLane = this.#deps.lane(this.#deps.routing().defaultLane);
+    const isolation = error instanceof IsolationError;
+    const harmless = error instanceof UneditableError || (isolation && error.part === 'body');
+    if (isolation) this.#book.anomaly('lane_isolation', error.part, { detail: error.message });
+    else this.#book.anomaly('internal', 'prepare', { detail: nameOf(error) });
+    if (harmless && lane !== defaultLane) {
+      account.decision = 'default';
+      account.attempts -= 1;
+      this.#send(defaultLane, undefined);
+    } else {
+      this.#refuse(isolation ? 'lane_isolation' : 'internal', '');
     }
   }
 
@@ -259,17 +273,17 @@ export class Exchange implements InboundEvents {
     const { status } = head;
     switch (verdict.act) {
       case 'other_mode':
-        this.#anomaly('retry', 'header_mode', `trying ${verdict.mode}`, account.attempts, status);
+        this.#book.anomaly('retry', 'header_mode', { detail: `trying ${verdict.mode}`, status });
         this.#send(lane, verdict.mode);
         return;
       case 'fall_back':
-        this.#anomaly('fallback', 'count_tokens', 'not counted there', account.attempts, status);
+        this.#book.anomaly('fallback', 'count_tokens', { detail: 'not counted there', status });
         account.decision = 'fallback';
         this.#send(deps.lane(deps.routing().defaultLane), undefined);
         return;
       case 'wait':
         account.backoffMs += verdict.ms;
-        this.#anomaly('retry', 'backoff', 'waited', account.attempts, status, verdict.ms);
+        this.#book.anomaly('retry', 'backoff', { status, backoffMs: verdict.ms });
         this.#cancelWait = deps.clock.after(verdict.ms, () => {
           this.#cancelWait = null;
           this.#send(lane, undefined);
@@ -289,7 +303,7 @@ export class Exchange implements InboundEvents {
     if (this.#intake !== null) {
       const onData = samples === null ? null : (bytes: Buffer) => samples.answer.push(bytes);
       this.#reader = createAnswerReader(head, this.#deps.clock, onData);
-      samples?.answer.type(fieldValue(head.fields, 'content-type') ?? '');
+      samples?.answer.type(fieldValue(head.fields, 'content-type'));
     }
     this.#inbound.respond(head);
   }
@@ -324,7 +338,9 @@ export class Exchange implements InboundEvents {
     this.#attempt = null;
     const { attempts } = account;
     const code = failure.code;
-    this.#anomaly('upstream_failure', code, `${failure.phase}: ${failure.detail}`, attempts);
+    this.#book.anomaly('upstream_failure', code, {
+      detail: `${failure.phase}: ${failure.detail}`,
+    });
     if (this.#stage === 'answering') {
       account.failure = failure;
       this.#inbound.cut();
@@ -332,7 +348,7 @@ export class Exchange implements InboundEvents {
     }
     const { method } = this.#inbound.head;
     if (mayRetryFailure(failure, { replayable: !this.#streaming, attempts, method })) {
-      this.#anomaly('retry', code, 'nothing had happened', attempts);
+      this.#book.anomaly('retry', code, { detail: 'nothing had happened' });
       this.#send(this.#lane, account.headerMode ?? undefined);
       return;
     }
@@ -376,36 +392,9 @@ export class Exchange implements InboundEvents {
   }
 
   #finish(delivery: Delivery, facts: AnswerFacts | null, now: number): void {
-    const account = this.#account;
-    const sse = this.#reader?.sse ?? false;
-    const record = usageRecord(account, facts, sse, delivery, now);
-    if (facts?.lost) this.#anomaly('tap_dropped', 'bound', 'tokens may be missing', 1);
-    if (sse && facts !== null) {
-      const health = streamHealth(account, facts, delivery, now);
-      if (health !== 'complete')
-        this.#anomaly('stream_incomplete', health, facts.errorType ?? '', 1);
-    }
-    if (account.upstreamEnded && delivery.how === 'complete' && !isIntact(account, delivery)) {
-      this.#anomaly('not_intact', 'mismatch', `${delivery.bytes} of ${account.received} bytes`, 1);
-    }
-    this.#deps.ledger.record(record);
-    if (this.#samples !== null) this.#deps.sampler?.write(this.#samples, account.lane);
+    this.#book.close(delivery, this.#reader?.sse ?? false, facts, now);
+    this.#samples?.write(this.#account.lane);
     this.#onOver();
-  }
-
-  #anomaly(
-    kind: AnomalyKind,
-    code: string,
-    detail: string,
-    attempt: number,
-    status: number | null = this.#account.status,
-    backoff = 0,
-  ): void {
-    const wall = this.#deps.clock.wall();
-    const account = this.#account;
-    this.#deps.ledger.anomaly(
-      anomalyRecord(account, wall, kind, { code, detail, attempt, status, backoffMs: backoff }),
-    );
   }
 }
 

@@ -10,19 +10,7 @@ import type { Lane } from '../lanes/lane.ts';
 import type { Ledger } from '../ledger/record.ts';
 import { Exchange } from './exchange.ts';
 import type { HoldBudget } from './held-body.ts';
-
-/** Keeps the beginning of one body for the tee. */
-export interface BodySample {
-  push(bytes: Buffer): void;
-  type(contentType: string): void;
-}
-
-/** Takes samples of bodies while the tee is on. */
-export interface Sampler {
-  readonly active: boolean;
-  open(rid: string): { readonly request: BodySample; readonly answer: BodySample };
-  write(samples: { readonly request: BodySample; readonly answer: BodySample }, lane: string): void;
-}
+import type { Sampler } from './sampler.ts';
 
 export interface RelayDeps {
   /** The routing in force now. */
@@ -36,7 +24,7 @@ export interface RelayDeps {
   /** `MITM_ENABLE_BACKOFF`. */
   backoff(): boolean;
   readonly holdBudget: HoldBudget;
-  readonly sampler: Sampler | null;
+  readonly sampler: Sampler;
   /** A new id, unique within the ledger. */
   newId(): string;
 }

@@ -257,7 +257,7 @@ export function createScene(holdLimit?: number): Scene {
     random: () => 0.5,
     backoff: () => options.backoff,
     holdBudget: budget,
-    sampler: null,
+    sampler: () => null,
     newId: () => {
       ids += 1;
       return `x${ids}`;

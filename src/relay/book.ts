@@ -1,0 +1,58 @@
+/**
+ * Keeps the books of one exchange: its anomalies as they happen, and its one record when it has
+ * ended.
+ */
+import type { Clock, Delivery } from '../core/ports.ts';
+import type { AnswerFacts } from '../core/tap/facts.ts';
+import type { AnomalyKind, Ledger } from '../ledger/record.ts';
+import { type Account, isIntact, streamHealth, usageRecord } from './account.ts';
+
+/** What is said of an anomaly beside its kind and code. */
+export interface AnomalyFacts {
+  /** For people; never a header value, credential or body text. */
+  readonly detail?: string;
+  readonly status?: number;
+  readonly backoffMs?: number;
+}
+
+export class Book {
+  readonly account: Account;
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+
+  constructor(account: Account, ledger: Ledger, clock: Clock) {
+    this.account = account;
+    this.#ledger = ledger;
+    this.#clock = clock;
+  }
+
+  anomaly(kind: AnomalyKind, code: string, facts: AnomalyFacts = {}): void {
+    this.#ledger.anomaly({
+      ts: Math.round(this.#clock.wall()) / 1000,
+      rid: this.account.rid,
+      kind,
+      lane: this.account.lane,
+      code,
+      detail: facts.detail ?? '',
+      status: facts.status ?? this.account.status,
+      attempt: this.account.attempts,
+      backoff_ms: Math.round(facts.backoffMs ?? 0),
+    });
+  }
+
+  /** Writes the record of the exchange, and says what was abnormal about its end. */
+  close(delivery: Delivery, sse: boolean, facts: AnswerFacts | null, now: number): void {
+    const { account } = this;
+    if (facts?.lost) this.anomaly('tap_dropped', 'bound', { detail: 'tokens may be missing' });
+    if (sse && facts !== null) {
+      const health = streamHealth(account, facts, delivery, now);
+      const detail = [facts.errorType, facts.errorCode].filter((part) => part !== null).join(' ');
+      if (health !== 'complete') this.anomaly('stream_incomplete', health, { detail });
+    }
+    if (account.upstreamEnded && delivery.how === 'complete' && !isIntact(account, delivery)) {
+      const detail = `${delivery.bytes} of ${account.received} bytes`;
+      this.anomaly('not_intact', 'mismatch', { detail });
+    }
+    this.#ledger.record(usageRecord(account, facts, sse, delivery, now));
+  }
+}
