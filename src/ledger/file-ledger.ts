@@ -38,6 +38,8 @@ export interface FileLedger extends Ledger {
   closeSync(): void;
   /** Opens the files anew (SIGHUP). */
   reopen(): void;
+  /** Only `/v1/messages` from now on, or every path (a reload may change it). */
+  setFilter(filterChain: boolean): void;
   stats(): LedgerStats;
 }
 
@@ -49,6 +51,7 @@ const FILTERED_PATH = '/v1/messages';
 
 /** Opens the ledger. Never throws: a directory that can not be written is reported by `onFault`. */
 export function openLedger(options: LedgerOptions): FileLedger {
+  let { filterChain } = options;
   const openFile = (name: string): LineFile =>
     new LineFile({
       path: join(options.dir, name),
@@ -81,7 +84,7 @@ export function openLedger(options: LedgerOptions): FileLedger {
 
   return {
     record(record) {
-      if (options.filterChain && record.path !== FILTERED_PATH) return;
+      if (filterChain && record.path !== FILTERED_PATH) return;
       appendTo(usage, () => usageLine(record));
     },
     anomaly(record) {
@@ -103,6 +106,9 @@ export function openLedger(options: LedgerOptions): FileLedger {
     reopen() {
       usage.reopen();
       anomalies.reopen();
+    },
+    setFilter(on) {
+      filterChain = on;
     },
     stats() {
       const ofAnomalies = anomalies.stats();

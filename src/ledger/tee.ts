@@ -16,8 +16,42 @@ import {
 import { LineFile, type LineFileStats } from './line-file.ts';
 import { redactJson, redactText } from './redact.ts';
 
+/** The first bytes of one body, collected as it passes. */
+export class BodyBuffer {
+  #pieces: Buffer[] = [];
+  #bytes = 0;
+  #total = 0;
+  #contentType: string | null = null;
+
+  /** Keeps a copy of what is within the bound, so that no larger buffer stays in memory for it. */
+  push(bytes: Buffer): void {
+    this.#total += bytes.length;
+    const room = TEE_BODY_BYTES_MAX - this.#bytes;
+    if (room <= 0 || bytes.length === 0) return;
+    const piece = Buffer.from(bytes.subarray(0, room));
+    this.#pieces.push(piece);
+    this.#bytes += piece.length;
+  }
+
+  type(contentType: string): void {
+    this.#contentType = contentType;
+  }
+
+  /** What was kept, for `sample`. */
+  taken(): Pick<SampledBody, 'bytes' | 'contentType' | 'truncated'> {
+    const bytes = Buffer.concat(this.#pieces);
+    return { bytes, contentType: this.#contentType, truncated: this.#total > this.#bytes };
+  }
+}
+
+/** Both bodies of an exchange. */
+export interface ExchangeSamples {
+  readonly request: BodyBuffer;
+  readonly answer: BodyBuffer;
+}
+
 /** One body, as much of it as was kept. */
-export interface BodySample {
+export interface SampledBody {
   readonly rid: string;
   readonly lane: string;
   readonly direction: 'request' | 'response';
@@ -36,7 +70,7 @@ export interface SampleRecord {
   readonly lane: string;
   readonly direction: 'request' | 'response';
   readonly content_type: string | null;
-  /** Bytes of the body that were seen. */
+  /** Bytes that were kept of the body, before redaction. */
   readonly bytes: number;
   readonly truncated: boolean;
   /** Redacted; null where the bytes are no text. */
@@ -46,8 +80,11 @@ export interface SampleRecord {
 export interface TeeOptions {
   /** Directory of the file (`logs` in the home). */
   readonly dir: string;
-  /** `ENABLE_BODY_TEE`: without it `on` does nothing. */
-  readonly enabled: boolean;
+  /**
+   * `ENABLE_BODY_TEE` where it is fixed: with false, switching on does nothing. A caller whose
+   * configuration can be loaded anew leaves it out and asks the configuration before `set(true)`.
+   */
+  readonly enabled?: boolean;
   /** Called once for each episode in which the file can not be written. */
   onFault?(message: string): void;
 }
@@ -58,8 +95,14 @@ export interface Tee {
   /** Starts sampling. Returns false where the environment does not allow it. */
   on(): boolean;
   off(): void;
+  /** `on` or `off`. Returns whether samples are taken. */
+  set(on: boolean): boolean;
+  /** Places for the bodies of an exchange; open them only while `active`. */
+  open(rid: string): ExchangeSamples;
+  /** Keeps what the bodies of an exchange left behind, if still active. */
+  write(samples: ExchangeSamples, lane: string): void;
   /** Keeps a sample, if active. Never throws, never waits. */
-  sample(sample: BodySample): void;
+  sample(sample: SampledBody): void;
   flush(): Promise<void>;
   close(): Promise<void>;
   closeSync(): void;
@@ -81,24 +124,40 @@ export function createTee(options: TeeOptions): Tee {
     queueMax: TEE_QUEUE_BYTES_MAX,
     onFault: (message) => options.onFault?.(message),
   });
+  const rids = new WeakMap<ExchangeSamples, string>();
+  const set = (on: boolean): boolean => {
+    active = on && options.enabled !== false;
+    return active;
+  };
+  const sample = (body: SampledBody): void => {
+    if (!active) return;
+    try {
+      file.append(JSON.stringify(sampleRecord(body, Date.now() / 1000)));
+    } catch {
+      file.drop();
+    }
+  };
   return {
     get active() {
       return active;
     },
-    on() {
-      active = options.enabled;
-      return active;
-    },
+    on: () => set(true),
     off() {
-      active = false;
+      set(false);
     },
-    sample(sample) {
-      if (!active) return;
-      try {
-        file.append(JSON.stringify(sampleRecord(sample, Date.now() / 1000)));
-      } catch {
-        file.drop();
-      }
+    set,
+    sample,
+    open(rid) {
+      const samples = { request: new BodyBuffer(), answer: new BodyBuffer() };
+      rids.set(samples, rid);
+      return samples;
+    },
+    write(samples, lane) {
+      const rid = rids.get(samples) ?? '';
+      const request = samples.request.taken();
+      const answer = samples.answer.taken();
+      if (request.bytes.length > 0) sample({ rid, lane, direction: 'request', ...request });
+      if (answer.bytes.length > 0) sample({ rid, lane, direction: 'response', ...answer });
     },
     flush: () => file.flush(),
     close: () => file.close(),
@@ -108,7 +167,7 @@ export function createTee(options: TeeOptions): Tee {
 }
 
 /** A sample as it is written. */
-export function sampleRecord(sample: BodySample, ts: number): SampleRecord {
+export function sampleRecord(sample: SampledBody, ts: number): SampleRecord {
   const kept = sample.bytes.subarray(0, TEE_BODY_BYTES_MAX);
   const truncated = sample.truncated || kept.length < sample.bytes.length;
   return {
@@ -120,7 +179,7 @@ export function sampleRecord(sample: BodySample, ts: number): SampleRecord {
       sample.contentType === null
         ? null
         : redactText(sample.contentType.slice(0, CONTENT_TYPE_CHARS_MAX)),
-    bytes: sample.bytes.length,
+    bytes: kept.length,
     truncated,
     body: redactedBody(kept, truncated),
   };
