@@ -96,8 +96,8 @@ function matchesRule(rule: RouteRule, facts: RouteFacts, model: string): boolean
 /**
  * Matches a glob, without case: `*` stands for any run of characters, `?` for one.
  *
- * Linear in the text for every pattern (the last `*` is the only place to go back to), so that a
- * hostile model id can not make it slow.
+ * The last `*` is the only place to go back to, so that the work is bounded by the product of the two
+ * lengths: a hostile model id can not make it slow.
  */
 export function matchesGlob(glob: string, text: string): boolean {
   const pattern = glob.toLowerCase();
