@@ -37,12 +37,13 @@ export function responseFraming(
   status: number,
   facts: Facts,
 ): Framing | CodecError {
-  if (method === 'CONNECT' && status >= 200 && status <= 299) return NONE;
   const declared =
     facts.contentLength === null && facts.transferEncoding === null
       ? null
       : declaredFraming(version, facts);
   if (declared !== null && 'code' in declared) return declared;
+  // To be ignored there (RFC 9110, 9.3.6), as long as it is valid.
+  if (method === 'CONNECT' && status >= 200 && status <= 299) return NONE;
   if (status < 200 || status === 204) {
     // Forbidden there (RFC 9110, 8.6; RFC 9112, 6.1); an honest zero is common and harms nobody.
     const isEmpty = declared === null || (declared.kind === 'length' && declared.length === 0);

@@ -53,6 +53,9 @@ export function parseResponseHead(text: string, method: string): ResponseHead | 
   }
   const framing = responseFraming(method, version, status, facts);
   if (isRefusal(framing)) return framing;
+  if (isInterim(status) && !isKeptAlive(version, facts)) {
+    return refuse('bad_framing', 'an interim answer with no way to a final one (RFC 9110, 15.2)');
+  }
   const keepAlive = framing.kind !== 'close' && isKeptAlive(version, facts);
   return { status, reason, version, fields, framing, keepAlive };
 }
@@ -67,6 +70,10 @@ function isHostValid(version: '1.0' | '1.1', facts: Facts): boolean {
 function upgradeOf(version: '1.0' | '1.1', facts: Facts): string | null {
   if (version === '1.0' || facts.upgrade === null || facts.upgrade === '') return null;
   return listHas(facts.connection, 'upgrade') ? facts.upgrade.toLowerCase() : null;
+}
+
+function isInterim(status: number): boolean {
+  return status < 200 && status !== 101;
 }
 
 function hasBody(framing: Framing): boolean {

@@ -22,8 +22,10 @@ export interface StatusLine {
 const VERSION_LENGTH = 'HTTP/1.1'.length;
 const ANY_VERSION = /^HTTP\/[0-9]\.[0-9]$/;
 const STATUS = /^[1-9][0-9]{2}$/;
+/** Characters of an authority without userinfo, which is refused (RFC 9110 section 4.2.4). */
+const AUTHORITY = /^[\w.~!$&'()*+,;=%:[\]-]+$/;
 /** Of an absolute-form target: any scheme, so that it is the owner who says which it serves. */
-const SCHEME = /^[A-Za-z]+:\/\/[^/?]/;
+const ABSOLUTE = /^[A-Za-z]+:\/\/[\w.~!$&'()*+,;=%:[\]-]+(?:[/?]|$)/;
 
 /** Reads a request line, given without its CRLF. */
 export function parseRequestLine(line: string): RequestLine | CodecError {
@@ -72,8 +74,8 @@ function parseVersion(text: string): '1.0' | '1.1' | CodecError {
  */
 function isTarget(method: string, target: string): boolean {
   if (!isAll(TARGET, target)) return false;
-  if (method === 'CONNECT') return !target.includes('/');
+  if (method === 'CONNECT') return AUTHORITY.test(target);
   if (target.startsWith('/')) return true;
   if (target === '*') return method === 'OPTIONS';
-  return SCHEME.test(target);
+  return ABSOLUTE.test(target);
 }
