@@ -114,7 +114,7 @@ test('a full disk under one file leaves the other one working, and both are in t
   assert.equal(ledger.stats().anomalies.dropped, 1);
 });
 
-test('the end of the process loses nothing that was recorded', (t) => {
+test('the end of the process loses nothing that was recorded', async (t) => {
   const dir = temporaryDirectory(t);
   const ledger = openLedger({ dir, filterChain: false, onFault: silent });
   ledger.record(usageRecord({ rid: 'a' }));
@@ -122,4 +122,5 @@ test('the end of the process loses nothing that was recorded', (t) => {
   ledger.closeSync();
   assert.deepEqual(ridsOf(join(dir, 'usage.jsonl')), ['a']);
   assert.equal(linesOf(join(dir, 'anomalies.jsonl')).length, 1);
+  await ledger.flush();
 });

@@ -5,7 +5,7 @@
  * The directory is watched, and looked at every half second besides, since not every file system
  * announces its changes.
  */
-import { type FSWatcher, watch } from 'node:fs';
+import { type FSWatcher, type Stats, statSync, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { LEDGER_POLL_MS } from '../core/limits.ts';
@@ -23,18 +23,29 @@ export interface FollowOptions {
 const PIECE_BYTES = 64 * 1024;
 
 /**
- * The usage records that are added to a ledger, until the signal is aborted. Damaged lines are
- * passed over.
+ * The usage records that are added to a ledger from this call on, until the signal is aborted.
+ * Damaged lines are passed over.
  *
  * @param path the current file, such as `logs/usage.jsonl`; it need not exist yet
  */
-export async function* followUsage(
+export function followUsage(
   path: string,
   options: FollowOptions = {},
 ): AsyncGenerator<UsageRecord> {
-  const { signal } = options;
+  // Now, since the generator itself begins to run only when the first record is asked for.
+  const seen = options.from === 'start' ? undefined : statSync(path, { throwIfNoEntry: false });
+  return followFrom(path, seen, options.signal);
+}
+
+/** Follows from behind what was seen of the file, or from the beginning. */
+async function* followFrom(
+  path: string,
+  seen: Stats | undefined,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<UsageRecord> {
   const changes = watchChanges(path, signal);
-  let current: Followed | null = await openFollowed(path, options.from === 'start');
+  let current: Followed | null = await openFollowed(path);
+  if (current !== null && current.inode === seen?.ino) current.position = seen.size;
   try {
     while (signal?.aborted !== true) {
       if (current !== null) yield* readOn(current, signal);
@@ -64,20 +75,15 @@ interface Followed {
   splitter: LineSplitter;
 }
 
-async function openFollowed(path: string, fromStart: boolean): Promise<Followed | null> {
+async function openFollowed(path: string): Promise<Followed | null> {
   let handle: FileHandle;
   try {
     handle = await open(path, 'r');
   } catch {
     return null;
   }
-  const { ino, size } = await handle.stat();
-  return {
-    handle,
-    inode: ino,
-    position: fromStart ? 0 : size,
-    splitter: new LineSplitter(),
-  };
+  const { ino } = await handle.stat();
+  return { handle, inode: ino, position: 0, splitter: new LineSplitter() };
 }
 
 /** The records between where reading stopped and the end of the file. */
@@ -103,29 +109,50 @@ async function* readOn(
   }
 }
 
+/** Looks that a ledger rotating at that very moment may cost. */
+const LOOKS_MAX = 5;
+
 /** The file to go on with, `same` for the one that is open, null while there is none. */
 async function successor(
   path: string,
   current: Followed | null,
 ): Promise<Followed | null | 'same'> {
-  if (current === null) return openFollowed(path, true);
-  const files = await ledgerFiles(path).catch(() => [path]);
-  const inodes = await Promise.all(files.map(inodeOf));
-  const at = inodes.lastIndexOf(current.inode);
-  // Rotated more than once since: the files in between come first. Removed: the new one, if any.
-  const next = at < 0 ? path : files[at + 1];
-  if (next === undefined) return files[at] === path ? 'same' : null;
-  const opened = await openFollowed(next, true);
-  if (opened === null) return at < 0 ? null : 'same';
-  return opened;
+  if (current === null) return openFollowed(path);
+  for (let looks = 1; looks <= LOOKS_MAX; looks += 1) {
+    const files = await listed(path);
+    const at = files.findLastIndex(({ inode }) => inode === current.inode);
+    // It may have been renamed while the list was made; a second one shows it under its new name.
+    if (at < 0 && looks === 1) continue;
+    // Rotated more than once since: the files in between come first. Removed: the current one.
+    // A rotated name is reserved by an empty file, which holds nothing to follow.
+    const next = files
+      .slice(at + 1)
+      .find(({ file, size }) => file === path || (at >= 0 && size > 0));
+    if (next === undefined) return files[at]?.file === path ? 'same' : null;
+    const opened = await openFollowed(next.file);
+    if (opened?.inode === next.inode) return opened;
+    // Rotated between the look and the opening.
+    await opened?.handle.close();
+  }
+  return 'same';
 }
 
-async function inodeOf(file: string): Promise<number | null> {
-  try {
-    return (await stat(file)).ino;
-  } catch {
-    return null;
-  }
+interface Listed {
+  readonly file: string;
+  readonly inode: number;
+  readonly size: number;
+}
+
+/** The files of the ledger in their order, as they stand now. */
+async function listed(path: string): Promise<Listed[]> {
+  const files = await ledgerFiles(path).catch(() => [path]);
+  const found = await Promise.all(
+    files.map(async (file) => {
+      const stats = await stat(file).catch(() => null);
+      return stats === null ? [] : [{ file, inode: stats.ino, size: stats.size }];
+    }),
+  );
+  return found.flat();
 }
 
 interface Changes {

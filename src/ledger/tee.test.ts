@@ -109,11 +109,12 @@ test('a stream is redacted as text', () => {
   assert.equal(record.body, 'event: x\ndata: {"text":"use [redacted] now"}\n\n');
 });
 
-test('closing at once keeps what was sampled', (t) => {
+test('closing at once keeps what was sampled', async (t) => {
   const dir = temporaryDirectory(t);
   const tee = createTee({ dir, enabled: true });
   tee.on();
   tee.sample(bodyOf('hello', { contentType: null }));
   tee.closeSync();
   assert.match(readFileSync(join(dir, 'body-samples.jsonl'), 'utf8'), /"body":"hello"/);
+  await tee.flush();
 });
