@@ -1,0 +1,287 @@
+/**
+ * Serves HTTP/1 on one connection, plain or inside TLS: reads requests one at a time, keeps pipelined
+ * ones for their turn (RFC 9112 section 9.3.2), and decides when the connection ends.
+ *
+ * FIN alone does not say whether a client left or only finished sending. Here it is a half-close when
+ * it comes within `HALF_CLOSE_MS` of the request's end, and leaving when it comes later. A half-closed
+ * HTTP/1.1 client whose answer has not begun is probed by `100 Continue`, which RFC 9110 section 15.2
+ * lets every such client expect: if nobody is there, the probe is answered by RST.
+ */
+import assert from 'node:assert';
+import type net from 'node:net';
+import type { ErrorCode } from '../core/errors.ts';
+import { createRequestParser } from '../core/http1/request-parser.ts';
+import type { CodecError, CodecErrorCode } from '../core/http1/types.ts';
+import {
+  CLIENT_HEAD_MS_MAX,
+  DRAIN_IDLE_MS,
+  HALF_CLOSE_MS,
+  HALF_CLOSE_PROBES_MAX,
+  LINGER_MS_MAX,
+} from '../core/limits.ts';
+import { CONTINUE, type RequestHead } from '../core/message.ts';
+import type { ByteStream, Via } from '../core/ports.ts';
+import { judge, type Scope } from './admission.ts';
+import { createByteStream } from './byte-stream.ts';
+import { answerAndClose, closeLingering, resetAfterFlush } from './closing.ts';
+import type { ConnectionContext, Role } from './context.ts';
+import { type ExchangeLink, Http1Exchange } from './h1-exchange.ts';
+import { Outbox } from './outbox.ts';
+import { serve } from './serve.ts';
+
+/** Takes a connection over after CONNECT, with the bytes that came behind its head. */
+export type TunnelOpener = (
+  socket: net.Socket,
+  early: Buffer,
+  target: { readonly host: string; readonly port: number },
+  isIntercepted: boolean,
+) => void;
+
+export interface Http1ConnectionOptions {
+  /** What HTTP is spoken on; its `error` listener is there already. */
+  readonly socket: net.Socket;
+  /** The TCP socket underneath: the same one, or that of the TLS socket. */
+  readonly raw: net.Socket;
+  readonly scope: Scope;
+  readonly context: ConnectionContext;
+  readonly openTunnel: TunnelOpener;
+}
+
+const GATEWAY: Via = { kind: 'gateway' };
+
+export class Http1Connection implements Role, ExchangeLink {
+  readonly outbox: Outbox;
+  isLast = false;
+  readonly #options: Http1ConnectionOptions;
+  readonly #socket: net.Socket;
+  readonly #parser = createRequestParser({
+    onHead: (head) => this.#onHead(head),
+    onBody: (wire, data) => this.#exchange?.requestBody(wire, data),
+    onEnd: (trailers) => {
+      this.#requestEndedAt = performance.now();
+      this.#exchange?.requestEnd(trailers);
+    },
+    onError: (error) => this.#onError(error),
+  });
+  #exchange: Http1Exchange | null = null;
+  #requestEndedAt = 0;
+  /** Reading stopped because the next request is there already. */
+  #isHolding = false;
+  #hasFin = false;
+  /** Nothing is read here any more. */
+  #isDetached = false;
+  #probes = 0;
+  /** One timer: for a partial head, an idle connection that drains, or a half-closed client. */
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(options: Http1ConnectionOptions) {
+    this.#options = options;
+    this.#socket = options.socket;
+    this.outbox = new Outbox(options.socket, () => this.#exchange?.drained());
+  }
+
+  /** Begins to serve. `first` was read already. */
+  start(first: Buffer): void {
+    const socket = this.#socket;
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onFin);
+    socket.on('close', this.#onSocketClose);
+    this.#options.context.become(this);
+    if (first.length > 0) this.#onData(first);
+    if (!this.#isDetached && !this.#isHolding) socket.resume();
+  }
+
+  drain(): void {
+    this.isLast = true;
+    if (this.#exchange === null && this.#timer === null && !this.#isDetached) {
+      this.#arm(DRAIN_IDLE_MS, () => this.#closeIfIdle());
+    }
+  }
+
+  /* ---- for the exchange ---- */
+
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    if (!this.#isDetached) this.#socket.resume();
+  }
+
+  completed(): void {
+    this.#endExchange();
+    if (this.isLast) {
+      this.#close();
+      return;
+    }
+    this.#parser.next();
+    if (this.#isDetached) return;
+    if (this.#hasFin && this.#exchange === null) this.#close();
+    else this.#settle();
+  }
+
+  finishCut(onFlushed: () => void): void {
+    this.#socket.once('finish', onFlushed);
+    this.#close();
+  }
+
+  resetCut(): void {
+    this.#detach();
+    resetAfterFlush(this.#options.raw, this.outbox);
+  }
+
+  refuse(code: ErrorCode, detail: string): void {
+    this.#detach();
+    this.outbox.flush();
+    answerAndClose(this.#socket, code, detail);
+  }
+
+  becomeStream(onClose: (isWhole: boolean) => void): ByteStream {
+    const socket = this.#socket;
+    const early = this.#release();
+    this.#options.context.become({ drain: () => socket.setTimeout(LINGER_MS_MAX) });
+    return createByteStream(socket, early, onClose);
+  }
+
+  /* ---- reading ---- */
+
+  readonly #onData = (bytes: Buffer): void => {
+    this.#parser.push(bytes);
+    if (!this.#isDetached) this.#settle();
+  };
+
+  readonly #onFin = (): void => {
+    this.#hasFin = true;
+    this.#parser.finish();
+    if (this.#isDetached) return;
+    const exchange = this.#exchange;
+    if (exchange === null) this.#close();
+    else if (!exchange.isAnswered) this.#judgeFin();
+  };
+
+  readonly #onSocketClose = (): void => {
+    this.#detach();
+    this.#exchange?.socketClosed();
+    this.#endExchange();
+  };
+
+  #onHead(head: RequestHead): void {
+    this.#disarm();
+    const { scope, context, openTunnel } = this.#options;
+    const verdict = judge(head, scope, context.settings);
+    if (verdict.act === 'tunnel') {
+      openTunnel(this.#socket, this.#release(), verdict.target, verdict.isIntercepted);
+      return;
+    }
+    const shown = verdict.act === 'exchange' || verdict.act === 'forward' ? verdict.head : head;
+    const via = verdict.act === 'exchange' ? verdict.via : GATEWAY;
+    const exchange = new Http1Exchange(shown, via, this);
+    this.#exchange = exchange;
+    context.counts.exchanges += 1;
+    serve(exchange, verdict, context);
+    assert(exchange.isReading, 'a request is read by whoever takes it');
+  }
+
+  #onError(error: CodecError): void {
+    const code = ERROR_CODES[error.code];
+    const exchange = this.#exchange;
+    if (exchange === null) this.refuse(code, error.detail);
+    else exchange.requestFailed(code, error.detail);
+  }
+
+  /** After bytes were read: what to wait for, and whether to read on. */
+  #settle(): void {
+    const exchange = this.#exchange;
+    const hasMore = !this.#parser.idle;
+    if (hasMore && exchange === null && this.#timer === null) {
+      this.#arm(CLIENT_HEAD_MS_MAX, this.#onHeadTimeout);
+    }
+    const mustHold = hasMore && exchange?.isRequestEnded === true;
+    if (mustHold === this.#isHolding) return;
+    this.#isHolding = mustHold;
+    if (mustHold) this.#socket.pause();
+    else if (exchange === null || !exchange.isPaused) this.#socket.resume();
+  }
+
+  readonly #onHeadTimeout = (): void => {
+    this.refuse('request_timeout', '');
+  };
+
+  /** FIN while the answer is not complete: see the top of this file. */
+  #judgeFin(): void {
+    if (performance.now() - this.#requestEndedAt > HALF_CLOSE_MS) this.#socket.destroy();
+    else this.#arm(HALF_CLOSE_MS, this.#probe);
+  }
+
+  readonly #probe = (): void => {
+    const exchange = this.#exchange;
+    if (exchange === null || exchange.isAnswering || this.#probes >= HALF_CLOSE_PROBES_MAX) return;
+    this.#probes += 1;
+    exchange.interim(CONTINUE);
+    this.#arm(HALF_CLOSE_MS, this.#probe);
+  };
+
+  /* ---- ending ---- */
+
+  #closeIfIdle(): void {
+    if (this.#exchange !== null) return;
+    if (this.#parser.idle) this.#close();
+    else this.#arm(CLIENT_HEAD_MS_MAX, this.#onHeadTimeout);
+  }
+
+  #endExchange(): void {
+    if (this.#exchange === null) return;
+    this.#exchange = null;
+    this.#options.context.counts.exchanges -= 1;
+    this.#disarm();
+  }
+
+  #close(): void {
+    this.#detach();
+    this.outbox.flush();
+    closeLingering(this.#socket);
+  }
+
+  /** Stops reading for good and gives back what was read ahead. */
+  #release(): Buffer {
+    this.#socket.pause();
+    this.#detach();
+    this.outbox.flush();
+    return this.#parser.release();
+  }
+
+  #detach(): void {
+    if (this.#isDetached) return;
+    this.#isDetached = true;
+    this.#disarm();
+    this.#socket.removeListener('data', this.#onData);
+    this.#socket.removeListener('end', this.#onFin);
+  }
+
+  #arm(ms: number, run: () => void): void {
+    this.#disarm();
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      run();
+    }, ms);
+  }
+
+  #disarm(): void {
+    if (this.#timer === null) return;
+    clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+}
+
+const ERROR_CODES: Readonly<Record<CodecErrorCode, ErrorCode>> = {
+  bad_start_line: 'bad_request',
+  bad_field: 'bad_request',
+  bad_framing: 'bad_request',
+  bad_chunk: 'bad_request',
+  bad_trailer: 'bad_request',
+  bad_host: 'bad_host',
+  head_too_large: 'head_too_large',
+  coding_unsupported: 'not_implemented',
+  version_unsupported: 'version_unsupported',
+  truncated: 'bad_request',
+};

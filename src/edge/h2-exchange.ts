@@ -1,0 +1,185 @@
+/**
+ * One HTTP/2 stream of a client as the relay sees it (RFC 9113 section 8).
+ *
+ * Flow control is per hop (section 5.2): the window opens as the relay takes bytes, and `write` says
+ * when the client's window, or the socket, is full. A cut is RST_STREAM with INTERNAL_ERROR, after what
+ * was written before it.
+ */
+import assert from 'node:assert';
+import { constants, type ServerHttp2Stream } from 'node:http2';
+import { crc32 } from 'node:zlib';
+import { endToEnd } from '../core/fields.ts';
+import { LINGER_MS_MAX } from '../core/limits.ts';
+import {
+  type Fields,
+  payloadLength,
+  type RequestHead,
+  type ResponseHead,
+} from '../core/message.ts';
+import type { ByteStream, Inbound, InboundEvents, Via } from '../core/ports.ts';
+import { fieldsToHttp2, responseToHttp2, trailersFromHttp2 } from './h2-head.ts';
+
+const NOTHING: Buffer = Buffer.alloc(0);
+
+export class Http2Exchange implements Inbound {
+  readonly head: RequestHead;
+  readonly via: Via;
+  readonly protocol = 'h2' as const;
+  readonly #stream: ServerHttp2Stream;
+  #events: InboundEvents | null = null;
+  #requestBytes = 0;
+  #requestTrailers: Fields = [];
+  #isRequestEnded = false;
+  #hasResponded = false;
+  /** The answer has no body, whatever is written. */
+  #isBodiless = false;
+  #sendsTrailers = false;
+  #trailers: Fields = [];
+  #isEnded = false;
+  #isFinished = false;
+  #isCut = false;
+  #bytes = 0;
+  #crc = 0;
+
+  /** @param onOver called after the relay's `onClose` */
+  constructor(head: RequestHead, via: Via, stream: ServerHttp2Stream, onOver: () => void) {
+    this.head = head;
+    this.via = via;
+    this.#stream = stream;
+    stream.on('trailers', (_headers, _flags, raw) => {
+      this.#requestTrailers = trailersFromHttp2(raw);
+    });
+    stream.on('drain', () => {
+      if (!this.#isEnded && !this.#isCut) this.#events?.onDrain();
+    });
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers(fieldsToHttp2(this.#trailers));
+      this.#releaseRequest();
+    });
+    stream.on('finish', () => {
+      this.#isFinished = this.#isEnded && !this.#isCut;
+      if (!this.#sendsTrailers) this.#releaseRequest();
+    });
+    stream.on('close', () => {
+      this.#closed();
+      onOver();
+    });
+  }
+
+  get isReading(): boolean {
+    return this.#events !== null;
+  }
+
+  read(events: InboundEvents): void {
+    assert(this.#events === null, 'read is called once');
+    this.#events = events;
+    const stream = this.#stream;
+    stream.on('data', (bytes: Buffer) => {
+      this.#requestBytes += bytes.length;
+      events.onBody(bytes, null);
+    });
+    stream.on('end', () => {
+      // A reset stream ends too, as far as the reader can see; it is no end of a request.
+      if (stream.closed || stream.aborted || !this.#isRequestWhole()) return;
+      this.#isRequestEnded = true;
+      events.onEnd(this.#requestTrailers);
+    });
+  }
+
+  pause(): void {
+    this.#stream.pause();
+  }
+
+  resume(): void {
+    this.#stream.resume();
+  }
+
+  interim(head: ResponseHead): void {
+    const stream = this.#stream;
+    if (this.#hasResponded || stream.closed || stream.destroyed) return;
+    stream.additionalHeaders({ ...fieldsToHttp2(endToEnd(head.fields)), ':status': head.status });
+  }
+
+  respond(head: ResponseHead): void {
+    assert(!this.#hasResponded, 'respond is called once');
+    this.#hasResponded = true;
+    const stream = this.#stream;
+    if (stream.closed || stream.destroyed) return;
+    const { kind } = head.framing;
+    const { method } = this.head;
+    const hasNoBody = method === 'HEAD' || head.status === 204 || head.status === 304;
+    this.#isBodiless = hasNoBody || kind === 'none';
+    // Only these framings can have trailers; the wait for them costs one more frame.
+    this.#sendsTrailers = !this.#isBodiless && (kind === 'chunked' || kind === 'stream');
+    stream.respond(responseToHttp2(head), {
+      endStream: this.#isBodiless,
+      waitForTrailers: this.#sendsTrailers,
+    });
+  }
+
+  write(wire: Buffer, data: readonly Buffer[] | null): boolean {
+    assert(this.#hasResponded && !this.#isEnded, 'write between respond and end');
+    const stream = this.#stream;
+    if (this.#isBodiless || this.#isCut || !stream.writable) return true;
+    this.#bytes += payloadLength(wire, data);
+    if (data === null) {
+      this.#crc = crc32(wire, this.#crc);
+      return stream.write(wire);
+    }
+    for (const slice of data) {
+      this.#crc = crc32(slice, this.#crc);
+      stream.write(slice);
+    }
+    return !stream.writableNeedDrain;
+  }
+
+  end(trailers: Fields): void {
+    assert(this.#hasResponded && !this.#isEnded, 'end once, after respond');
+    this.#isEnded = true;
+    if (this.#isCut) return;
+    this.#trailers = trailers;
+    // What is left of the request is nobody's any more, and would keep the stream open.
+    this.#stream.resume();
+    this.#stream.end();
+  }
+
+  cut(): void {
+    const stream = this.#stream;
+    if (this.#isCut || stream.closed || stream.destroyed) return;
+    this.#isCut = true;
+    const reset = (): void => {
+      clearTimeout(timer);
+      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+      stream.destroy();
+    };
+    const timer = setTimeout(reset, LINGER_MS_MAX);
+    if (stream.writable && stream.writableLength > 0) stream.write(NOTHING, reset);
+    else reset();
+  }
+
+  upgrade(): ByteStream {
+    // RFC 9113 section 8.6. A head from HTTP/2 never asks for it.
+    throw new assert.AssertionError({ message: 'HTTP/2 has no upgrade' });
+  }
+
+  #isRequestWhole(): boolean {
+    const { framing } = this.head;
+    return framing.kind !== 'length' || framing.length === this.#requestBytes;
+  }
+
+  /** The answer is complete: an unfinished request is given up without blame (section 8.1). */
+  #releaseRequest(): void {
+    if (!this.#isRequestEnded && !this.#stream.closed) {
+      this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    }
+  }
+
+  #closed(): void {
+    let how: 'complete' | 'cut' | 'gone' = 'gone';
+    if (this.#isCut) how = 'cut';
+    else if (this.#isFinished || (this.#isEnded && this.#isBodiless)) how = 'complete';
+    const pending = how === 'complete' ? 0 : this.#stream.writableLength;
+    const bytes = Math.max(0, this.#bytes - pending);
+    this.#events?.onClose({ how, bytes, crc: this.#crc });
+  }
+}

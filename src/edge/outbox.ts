@@ -1,0 +1,101 @@
+/**
+ * Gathers what one turn of the event loop writes to a socket into one write: a head and the first
+ * bytes of its body leave in one packet, and one TLS record.
+ */
+import type net from 'node:net';
+
+const NOTHING: Buffer = Buffer.alloc(0);
+
+export class Outbox {
+  readonly #socket: net.Socket;
+  readonly #flushSoon = (): void => this.flush();
+  #queue: Buffer[] = [];
+  #queuedBytes = 0;
+  #isScheduled = false;
+  #onFlushed: (() => void) | null = null;
+  readonly #onDrain: () => void;
+  /** A writer was told to wait. */
+  #owesDrain = false;
+
+  /** @param onDrain called once there is room again, after `hasRoom` said that there is none */
+  constructor(socket: net.Socket, onDrain: () => void) {
+    this.#socket = socket;
+    this.#onDrain = onDrain;
+    socket.on('drain', this.#drained);
+  }
+
+  /** False where the writer should wait for `onDrain`. */
+  hasRoom(): boolean {
+    const socket = this.#socket;
+    if (this.pendingBytes < socket.writableHighWaterMark) return true;
+    this.#owesDrain = true;
+    return false;
+  }
+
+  /** Lets go of the socket. Nothing may be queued. */
+  detach(): void {
+    this.#socket.removeListener('drain', this.#drained);
+  }
+
+  /** Bytes that the system has not accepted yet. */
+  get pendingBytes(): number {
+    return this.#socket.writableLength + this.#queuedBytes;
+  }
+
+  push(bytes: Buffer): void {
+    this.#queue.push(bytes);
+    this.#queuedBytes += bytes.length;
+    this.#schedule();
+  }
+
+  /** Calls back once the system has accepted all that was pushed; never, where the socket fails. */
+  whenFlushed(run: () => void): void {
+    this.#onFlushed = run;
+    this.#schedule();
+  }
+
+  /** Writes now what is queued. */
+  flush(): void {
+    this.#isScheduled = false;
+    const queue = this.#queue;
+    const onFlushed = this.#onFlushed;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#onFlushed = null;
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    const last = queue.pop();
+    if (queue.length > 0) {
+      socket.cork();
+      for (const bytes of queue) socket.write(bytes);
+    }
+    if (onFlushed !== null) writeLast(socket, last, onFlushed);
+    else if (last !== undefined) socket.write(last);
+    if (queue.length > 0) socket.uncork();
+    // The socket emits `drain` only where one of its own writes was told to wait.
+    if (this.#owesDrain && !socket.writableNeedDrain) process.nextTick(this.#drained);
+  }
+
+  readonly #drained = (): void => {
+    if (!this.#owesDrain) return;
+    this.#owesDrain = false;
+    this.#onDrain();
+  };
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    process.nextTick(this.#flushSoon);
+  }
+}
+
+/** Writes the last piece, if there is one, and calls back when nothing is left to be accepted. */
+function writeLast(socket: net.Socket, last: Buffer | undefined, onFlushed: () => void): void {
+  if (last === undefined && socket.writableLength === 0) {
+    onFlushed();
+    return;
+  }
+  socket.write(last ?? NOTHING, (error) => {
+    if (error === undefined || error === null) onFlushed();
+  });
+}
