@@ -127,7 +127,7 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   array: 'a list',
   string: 'a text',
   int: 'a whole number',
-  number: 'a number',
+  number: 'a whole number',
 };
 
 function propertiesAt(schema: SchemaNode, path: SettingPath): Readonly<Record<string, SchemaNode>> {

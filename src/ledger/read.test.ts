@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
@@ -51,6 +51,20 @@ test('rotated files come before the current one, oldest first; other files do no
   writeFileSync(join(dir, 'usage-20250101T000000000Z.jsonl.gz'), 'no');
   assert.deepEqual(await ridsIn(readUsage(path)), rids(3));
   assert.match(rotatedPath(path, 0), /usage-19700101T000000000Z\.jsonl$/);
+});
+
+test('a file that is rotated while it is read is read once', async (t) => {
+  const path = join(temporaryDirectory(t), 'usage.jsonl');
+  writeFileSync(rotatedPath(path, 1_000), lineOf('r0'));
+  writeFileSync(path, lineOf('r1'));
+  const found: string[] = [];
+  for await (const { rid } of readUsage(path)) {
+    found.push(rid);
+    if (rid !== 'r0') continue;
+    renameSync(path, rotatedPath(path, 2_000));
+    writeFileSync(path, lineOf('newer'));
+  }
+  assert.deepEqual(found, rids(2));
 });
 
 test('several ledgers are read one after the other, and missing ones have no records', async (t) => {

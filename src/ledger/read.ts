@@ -2,8 +2,8 @@
  * Reads a ledger back: its rotated files, oldest first, then the current one, record by record, in
  * memory that does not grow with the ledger.
  */
-import { open } from 'node:fs/promises';
-import { codeOf, ledgerFiles } from './files.ts';
+import { type FileHandle, open } from 'node:fs/promises';
+import { codeOf, rotatedFiles } from './files.ts';
 import { LineSplitter, parseRecord } from './lines-reader.ts';
 import type { AnomalyRecord, UsageRecord } from './record.ts';
 
@@ -38,12 +38,10 @@ function readRecords<T>(paths: string | readonly string[]): RecordReader<T> {
   let damaged = 0;
   async function* records(): AsyncGenerator<T> {
     for (const path of all) {
-      for (const file of await ledgerFiles(path)) {
-        for await (const line of linesOf(file)) {
-          const record = parseRecord<T>(line);
-          if (record === null) damaged += 1;
-          else if (record !== undefined) yield record;
-        }
+      for await (const line of ledgerLines(path)) {
+        const record = parseRecord<T>(line);
+        if (record === null) damaged += 1;
+        else if (record !== undefined) yield record;
       }
     }
   }
@@ -55,24 +53,48 @@ function readRecords<T>(paths: string | readonly string[]): RecordReader<T> {
   };
 }
 
-async function* linesOf(file: string): AsyncGenerator<string | null> {
-  const splitter = new LineSplitter();
-  const handle = await open(file, 'r').catch((error: unknown) => {
-    // Pruned since it was listed.
+/**
+ * All lines of a ledger. The current file is opened first and read last, so that one that is rotated
+ * meanwhile is neither missed nor read twice.
+ */
+async function* ledgerLines(path: string): AsyncGenerator<string | null> {
+  const current = await openIfThere(path);
+  try {
+    const inode = current === null ? null : (await current.stat()).ino;
+    for (const file of await rotatedFiles(path)) {
+      const handle = await openIfThere(file);
+      if (handle === null) continue;
+      try {
+        if ((await handle.stat()).ino === inode) break;
+        yield* linesOf(handle);
+      } finally {
+        await handle.close();
+      }
+    }
+    if (current !== null) yield* linesOf(current);
+  } finally {
+    await current?.close();
+  }
+}
+
+/** Null where there is no such file, or no longer. */
+async function openIfThere(file: string): Promise<FileHandle | null> {
+  try {
+    return await open(file, 'r');
+  } catch (error) {
     if (codeOf(error) === 'ENOENT') return null;
     throw error;
-  });
-  if (handle === null) return;
-  try {
-    const piece = Buffer.allocUnsafe(PIECE_BYTES);
-    for (;;) {
-      const { bytesRead } = await handle.read(piece, 0, PIECE_BYTES, null);
-      if (bytesRead === 0) break;
-      yield* splitter.push(piece.subarray(0, bytesRead));
-    }
-    const rest = splitter.end();
-    if (rest !== undefined) yield rest;
-  } finally {
-    await handle.close();
   }
+}
+
+async function* linesOf(handle: FileHandle): AsyncGenerator<string | null> {
+  const splitter = new LineSplitter();
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  for (;;) {
+    const { bytesRead } = await handle.read(piece, 0, PIECE_BYTES, null);
+    if (bytesRead === 0) break;
+    yield* splitter.push(piece.subarray(0, bytesRead));
+  }
+  const rest = splitter.end();
+  if (rest !== undefined) yield rest;
 }
