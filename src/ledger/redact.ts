@@ -32,7 +32,9 @@ const SHAPES: readonly (readonly [RegExp, string])[] = [
   [/sk-ant-[A-Za-z0-9_-]+/g, REDACTED],
   [/(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{16,}/g, REDACTED],
   [/[0-9A-Fa-f]{32}\.[A-Za-z0-9]{16,}/g, REDACTED],
-  [/eyJ[A-Za-z0-9_-]{4,2048}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?/g, REDACTED],
+  // At the start of a word a JWT of any length; glued to one, a usual one.
+  [/(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?/g, REDACTED],
+  [/eyJ[A-Za-z0-9_-]{4,256}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?/g, REDACTED],
   [/(?<![A-Za-z0-9])(?:gh[opsru]_|github_pat_|xox[a-z]-|AKIA|AIza)[A-Za-z0-9_-]{12,}/g, REDACTED],
   [/(:\/\/)[^\s:@/"']{1,256}:[^\s@/"']{1,256}@/g, `$1${REDACTED}@`],
   [/[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+/g, REDACTED],
