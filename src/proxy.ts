@@ -23,7 +23,6 @@ import { createLog } from './log.ts';
 import { type Authority, openAuthority } from './pki/store.ts';
 import { createHoldBudget } from './relay/held-body.ts';
 import { createRelay } from './relay/relay.ts';
-import { createSampler } from './relay/sampler.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface ProxyOptions {
@@ -89,7 +88,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const started = Date.now();
 
   const metrics = createMetrics();
-  const tee = createTee({ dir: join(home, 'logs'), enabled: options.config.bodyTee });
+  const tee = createTee({
+    dir: join(home, 'logs'),
+    onFault: (message) => log.warn('tee', { message }),
+  });
   const files = openLedger({
     dir: join(home, 'logs'),
     filterChain: options.config.filterChain,
@@ -126,7 +128,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     random: Math.random,
     backoff: () => live.config.backoff,
     holdBudget: createHoldBudget(),
-    sampler: createSampler(tee),
+    tee,
     newId: () => {
       idCount += 1;
       return `${idPrefix}${idCount.toString(36)}`;

@@ -31,6 +31,7 @@ import {
   type PreparedRequest,
   UneditableError,
 } from '../lanes/lane.ts';
+import type { ExchangeSamples } from '../ledger/tee.ts';
 import { type Account, openAccount } from './account.ts';
 import { type AnswerReader, createAnswerReader } from './answer-reader.ts';
 import { Attempt } from './attempt.ts';
@@ -38,7 +39,7 @@ import { Book } from './book.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { judgeHead } from './policy.ts';
 import type { RelayDeps } from './relay.ts';
-import type { ExchangeSamples } from './sampler.ts';
+
 import { joinStreams } from './upgrade.ts';
 
 type Stage = 'collecting' | 'sending' | 'answering' | 'over';
@@ -77,8 +78,8 @@ export class Exchange implements InboundEvents {
     this.#book = new Book(this.#account, deps.ledger, deps.clock);
     const routed = isRouted(head.method, path) && head.framing.kind !== 'none';
     this.#intake = routed ? createIntake(head, deps.holdBudget) : null;
-    this.#samples = routed ? deps.sampler(this.#account.rid) : null;
-    this.#samples?.request.type(fieldValue(head.fields, 'content-type'));
+    this.#samples = routed && deps.tee.active ? deps.tee.open(this.#account.rid) : null;
+    this.#samples?.request.type(fieldValue(head.fields, 'content-type') ?? '');
   }
 
   /** Starts the exchange. */
@@ -303,7 +304,7 @@ export class Exchange implements InboundEvents {
     if (this.#intake !== null) {
       const onData = samples === null ? null : (bytes: Buffer) => samples.answer.push(bytes);
       this.#reader = createAnswerReader(head, this.#deps.clock, onData);
-      samples?.answer.type(fieldValue(head.fields, 'content-type'));
+      samples?.answer.type(fieldValue(head.fields, 'content-type') ?? '');
     }
     this.#inbound.respond(head);
   }
@@ -393,7 +394,7 @@ export class Exchange implements InboundEvents {
 
   #finish(delivery: Delivery, facts: AnswerFacts | null, now: number): void {
     this.#book.close(delivery, this.#reader?.sse ?? false, facts, now);
-    this.#samples?.write(this.#account.lane);
+    if (this.#samples !== null) this.#deps.tee.write(this.#samples, this.#account.lane);
     this.#onOver();
   }
 }

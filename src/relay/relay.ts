@@ -8,9 +8,12 @@ import type { Clock, Inbound } from '../core/ports.ts';
 import type { RoutingTable } from '../core/route.ts';
 import type { Lane } from '../lanes/lane.ts';
 import type { Ledger } from '../ledger/record.ts';
+import type { Tee } from '../ledger/tee.ts';
 import { Exchange } from './exchange.ts';
 import type { HoldBudget } from './held-body.ts';
-import type { Sampler } from './sampler.ts';
+
+/** What the relay needs of the tee. */
+export type BodyTee = Pick<Tee, 'active' | 'open' | 'write'>;
 
 export interface RelayDeps {
   /** The routing in force now. */
@@ -24,7 +27,8 @@ export interface RelayDeps {
   /** `MITM_ENABLE_BACKOFF`. */
   backoff(): boolean;
   readonly holdBudget: HoldBudget;
-  readonly sampler: Sampler;
+  /** Samples bodies while it is on. */
+  readonly tee: BodyTee;
   /** A new id, unique within the ledger. */
   newId(): string;
 }

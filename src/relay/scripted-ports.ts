@@ -257,7 +257,13 @@ export function createScene(holdLimit?: number): Scene {
     random: () => 0.5,
     backoff: () => options.backoff,
     holdBudget: budget,
-    sampler: () => null,
+    tee: {
+      active: false,
+      open() {
+        throw new Error('the tee is off');
+      },
+      write() {},
+    },
     newId: () => {
       ids += 1;
       return `x${ids}`;
