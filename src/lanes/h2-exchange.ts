@@ -16,6 +16,12 @@ import type { H2Session } from './h2-session.ts';
 import type { PreparedRequest } from './lane.ts';
 import { type Waiting, Watchdog } from './watchdog.ts';
 
+/** What node:http2 says of a session that takes no more streams: the next one serves. */
+const SPENT_SESSION: ReadonlySet<string> = new Set([
+  'ERR_HTTP2_GOAWAY_SESSION',
+  'ERR_HTTP2_INVALID_SESSION',
+  'ERR_HTTP2_OUT_OF_STREAMS',
+]);
 const END_STREAM_FLAG = constants.NGHTTP2_FLAG_END_STREAM;
 
 export class H2Exchange implements Outbound {
@@ -67,7 +73,10 @@ export class H2Exchange implements Outbound {
         waitForTrailers: framing.kind === 'chunked' || framing.kind === 'stream',
       });
     } catch (error) {
-      process.nextTick(() => this.#fail('protocol', errorDetail(error)));
+      const spent = SPENT_SESSION.has(errorCode(error));
+      if (spent) this.#session.close();
+      const code = spent ? 'not_processed' : 'protocol';
+      process.nextTick(() => this.#fail(code, errorDetail(error)));
       return;
     }
     this.#sent = true;
