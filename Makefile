@@ -45,7 +45,7 @@ versions: setup
 	$(LANEKEEPER) versions $(HOMEDIR)
 
 schema: setup
-	node_modules/.bin/node src/config/write-schema.ts
+	npm run --silent schema
 
 clean:
 	rm -rf node_modules dist .cache logs results run ca bundle VERSIONS.json
