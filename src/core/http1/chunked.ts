@@ -170,15 +170,15 @@ export class ChunkedReader {
   }
 
   #readTrailers(chunk: Buffer, from: number): number {
-    const text = this.#section.read(chunk, from);
+    const section = this.#section.read(chunk, from);
     const at = this.#section.position;
     if (this.#section.error !== null) {
       this.error = this.#section.error;
       this.#state = REFUSED;
       return at;
     }
-    if (text === null) return at;
-    const trailers = text === '' ? NO_FIELDS : parseTrailers(text);
+    if (section === null) return at;
+    const trailers = section.text === '' ? NO_FIELDS : parseTrailers(section);
     if (isRefusal(trailers)) {
       this.error = trailers;
       this.#state = REFUSED;

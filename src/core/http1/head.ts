@@ -1,7 +1,7 @@
 /**
  * Heads: from the lines of a section to what the rest of the program reads.
  *
- * The text is one character a byte and already free of control characters (`section.ts`).
+ * The lines are already free of control characters (`section.ts`).
  */
 
 import { parseAuthority } from '../authority.ts';
@@ -10,15 +10,17 @@ import { type Facts, gatherFacts, listHas } from './facts.ts';
 import { parseFieldLines } from './field-lines.ts';
 import { isKeptAlive, requestFraming, responseFraming } from './framing.ts';
 import { isRefusal, refuse } from './refusal.ts';
+import type { Section } from './section.ts';
 import { parseRequestLine, parseStatusLine } from './start-line.ts';
 import type { CodecError } from './types.ts';
 
 /** Reads the head of a request. */
-export function parseRequestHead(text: string): RequestHead | CodecError {
+export function parseRequestHead(section: Section): RequestHead | CodecError {
+  const { text } = section;
   const lineEnd = text.indexOf('\r\n');
   const line = parseRequestLine(text.slice(0, lineEnd));
   if (isRefusal(line)) return line;
-  const fields = parseFieldLines(text, lineEnd + 2);
+  const fields = parseFieldLines(section, lineEnd + 2);
   if (isRefusal(fields)) return fields;
   const facts = gatherFacts(fields);
   const { method, target, version } = line;
@@ -40,11 +42,12 @@ export function parseRequestHead(text: string): RequestHead | CodecError {
 }
 
 /** Reads the head of an answer to a request with that method. */
-export function parseResponseHead(text: string, method: string): ResponseHead | CodecError {
+export function parseResponseHead(section: Section, method: string): ResponseHead | CodecError {
+  const { text } = section;
   const lineEnd = text.indexOf('\r\n');
   const line = parseStatusLine(text.slice(0, lineEnd));
   if (isRefusal(line)) return line;
-  const fields = parseFieldLines(text, lineEnd + 2);
+  const fields = parseFieldLines(section, lineEnd + 2);
   if (isRefusal(fields)) return fields;
   const facts = gatherFacts(fields);
   const { version, status, reason } = line;

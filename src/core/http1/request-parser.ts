@@ -99,14 +99,14 @@ class Http1RequestParser implements RequestParser {
   }
 
   #readHead(): void {
-    const text = this.#section.read(this.#chunk, this.#at);
+    const section = this.#section.read(this.#chunk, this.#at);
     this.#at = this.#section.position;
     if (this.#section.error !== null) {
       this.#fail(this.#section.error);
       return;
     }
-    if (text === null) return;
-    const head = parseRequestHead(text);
+    if (section === null) return;
+    const head = parseRequestHead(section);
     if (isRefusal(head)) {
       this.#fail(head);
       return;

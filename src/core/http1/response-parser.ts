@@ -105,14 +105,14 @@ class Http1ResponseParser implements ResponseParser {
   }
 
   #readHead(): void {
-    const text = this.#section.read(this.#chunk, this.#at);
+    const section = this.#section.read(this.#chunk, this.#at);
     this.#at = this.#section.position;
     if (this.#section.error !== null) {
       this.#fail(this.#section.error);
       return;
     }
-    if (text === null) return;
-    const head = parseResponseHead(text, this.#method);
+    if (section === null) return;
+    const head = parseResponseHead(section, this.#method);
     if (isRefusal(head)) {
       this.#fail(head);
       return;

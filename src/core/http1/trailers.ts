@@ -8,6 +8,7 @@
 import type { Fields } from '../message.ts';
 import { parseFieldLines } from './field-lines.ts';
 import { isRefusal, refuse } from './refusal.ts';
+import type { Section } from './section.ts';
 import type { CodecError } from './types.ts';
 
 const FORBIDDEN: ReadonlySet<string> = new Set([
@@ -40,9 +41,9 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-/** Reads a trailer section: lines, each ended by CRLF. */
-export function parseTrailers(text: string): Fields | CodecError {
-  const fields = parseFieldLines(text, 0);
+/** Reads a trailer section. */
+export function parseTrailers(section: Section): Fields | CodecError {
+  const fields = parseFieldLines(section, 0);
   if (isRefusal(fields)) return refuse('bad_trailer', fields.detail);
   for (const [name] of fields) {
     if (FORBIDDEN.has(name.toLowerCase())) {
