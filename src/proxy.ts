@@ -294,9 +294,11 @@ async function buildLive(config: Config, old: Live | null): Promise<Live> {
   const authority = sameHosts
     ? old.authority
     : await openAuthority(join(config.home, 'ca'), config.intercept);
+  const lanes = createLanes(config.lanes, { http2: config.http2, timeouts: config.timeouts });
+  if (old !== null) keepHeaderModes(old, lanes, config);
   return {
     config,
-    lanes: createLanes(config.lanes, { http2: config.http2, timeouts: config.timeouts }),
+    lanes,
     authority,
     secureContext: sameHosts
       ? old.secureContext
@@ -307,6 +309,17 @@ async function buildLive(config: Config, old: Live | null): Promise<Live> {
         }),
     interceptHosts: new Set(config.intercept),
   };
+}
+
+/** A header mode that was learnt from a 401 outlives a reload that says nothing else. */
+function keepHeaderModes(old: Live, lanes: ReadonlyMap<string, Lane>, config: Config): void {
+  for (const [name, lane] of lanes) {
+    const mode = old.lanes.get(name)?.headerMode ?? null;
+    const before = old.config.lanes.get(name)?.credentials;
+    const after = config.lanes.get(name)?.credentials;
+    const same = before?.kind === 'key' && after?.kind === 'key' && before.header === after.header;
+    if (same && mode !== null && lane.headerMode !== null) lane.keepHeaderMode(mode);
+  }
 }
 
 function listen(server: net.Server, config: Config): Promise<number> {
