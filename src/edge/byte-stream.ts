@@ -10,7 +10,7 @@ import type { ByteStream, ByteStreamEvents } from '../core/ports.ts';
  * Wraps a paused socket that has its `error` listener.
  *
  * @param early what was read of it already; delivered first
- * @param onClose called after the stream's own `onClose`; whole where both sides ended by FIN
+ * @param onClose called when the socket has closed; whole where both sides ended by FIN
  */
 export function createByteStream(
   socket: net.Socket,
@@ -22,16 +22,12 @@ export function createByteStream(
   let hasFin = socket.readableEnded;
   let isClosed = socket.destroyed;
 
-  const close = (): void => {
-    events?.onClose();
-    onClose(hasFin && socket.writableFinished);
-  };
   const open = (): void => {
     if (events === null) return;
     if (early.length > 0) events.onBytes(early);
     if (hasFin) events.onEnd();
     if (isClosed) {
-      close();
+      events.onClose();
       return;
     }
     socket.on('data', (bytes: Buffer) => events?.onBytes(bytes));
@@ -47,7 +43,8 @@ export function createByteStream(
   });
   socket.on('close', () => {
     isClosed = true;
-    if (events !== null) close();
+    events?.onClose();
+    onClose(hasFin && socket.writableFinished);
   });
 
   return {

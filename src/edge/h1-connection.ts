@@ -88,7 +88,9 @@ export class Http1Connection implements Role, ExchangeLink {
     socket.on('close', this.#onSocketClose);
     this.#options.context.become(this);
     if (first.length > 0) this.#onData(first);
-    if (!this.#isDetached && !this.#isHolding) socket.resume();
+    if (!this.#isDetached && !this.#isHolding && this.#exchange?.isPaused !== true) {
+      socket.resume();
+    }
   }
 
   drain(): void {
@@ -139,8 +141,13 @@ export class Http1Connection implements Role, ExchangeLink {
   becomeStream(onClose: (isWhole: boolean) => void): ByteStream {
     const socket = this.#socket;
     const early = this.#release();
+    // From here on the stream knows best how the connection ends.
+    socket.removeListener('close', this.#onSocketClose);
     this.#options.context.become({ drain: () => socket.setTimeout(LINGER_MS_MAX) });
-    return createByteStream(socket, early, onClose);
+    return createByteStream(socket, early, (isWhole) => {
+      onClose(isWhole);
+      this.#endExchange();
+    });
   }
 
   /* ---- reading ---- */
