@@ -2,7 +2,7 @@
  * Start lines (RFC 9112 sections 3 and 4): single spaces, a known version, nothing else.
  */
 
-import { isAll, SP, TARGET } from './chars.ts';
+import { isTargetText, SP } from './chars.ts';
 import { isMethod } from './methods.ts';
 import { refuse } from './refusal.ts';
 import type { CodecError } from './types.ts';
@@ -73,7 +73,7 @@ function parseVersion(text: string): '1.0' | '1.1' | CodecError {
  * them; here a target only has to be of a form that fits its method.
  */
 function isTarget(method: string, target: string): boolean {
-  if (!isAll(TARGET, target)) return false;
+  if (!isTargetText(target)) return false;
   if (method === 'CONNECT') return AUTHORITY.test(target);
   if (target.startsWith('/')) return true;
   if (target === '*') return method === 'OPTIONS';

@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Fields } from '../message.ts';
-import { isAll, isToken, TARGET, TEXT } from './chars.ts';
+import { isTargetText, isText, isToken } from './chars.ts';
 
 const CRLF: Buffer = Buffer.from('\r\n', 'latin1');
 const LAST_CHUNK_WITHOUT_TRAILERS: Buffer = Buffer.from('0\r\n\r\n', 'latin1');
@@ -19,7 +19,7 @@ const LAST_CHUNK_WITHOUT_TRAILERS: Buffer = Buffer.from('0\r\n\r\n', 'latin1');
  */
 export function encodeRequestHead(method: string, target: string, fields: Fields): Buffer {
   assert(isToken(method), 'the method is not a token');
-  assert(target !== '' && isAll(TARGET, target), 'the target is not visible ASCII');
+  assert(isTargetText(target), 'the target is not visible ASCII');
   return Buffer.from(`${method} ${target} HTTP/1.1\r\n${fieldLines(fields)}\r\n`, 'latin1');
 }
 
@@ -30,7 +30,7 @@ export function encodeRequestHead(method: string, target: string, fields: Fields
  */
 export function encodeResponseHead(status: number, reason: string, fields: Fields): Buffer {
   assert(Number.isInteger(status) && status >= 100 && status <= 999, 'the status is no status');
-  assert(isAll(TEXT, reason), 'the reason holds a control character');
+  assert(isText(reason), 'the reason holds a control character');
   return Buffer.from(`HTTP/1.1 ${status} ${reason}\r\n${fieldLines(fields)}\r\n`, 'latin1');
 }
 
@@ -57,7 +57,7 @@ function fieldLines(fields: Fields): string {
   let lines = '';
   for (const [name, value] of fields) {
     assert(isToken(name), 'a field name is not a token');
-    assert(isAll(TEXT, value), 'a field value holds a control character');
+    assert(isText(value), 'a field value holds a control character');
     lines += `${name}: ${value}\r\n`;
   }
   return lines;
