@@ -108,8 +108,7 @@ test('the token of the file goes before LANEKEEPER_TOKEN, and must be set', asyn
 test('a lane of the file replaces the built-in one whole, the others stay', async (t) => {
   const yaml = `lanes:
   zai: { upstream: "http://127.0.0.1:9/p/", credentials: { env: OTHER_KEY }, body: { user_id: keep } }
-  local: { upstream: "https://[::1]:8443", credentials: { env: LOCAL_KEY, header: authorization } }
-default: local`;
+  local: { upstream: "https://[::1]:8443", credentials: { env: LOCAL_KEY, header: authorization } }`;
   const config = await load(t, { yaml, env: { OTHER_KEY: KEY, LOCAL_KEY: KEY } });
   assert.deepEqual([...config.lanes.keys()], ['anthropic', 'zai', 'local']);
   const zai = config.lanes.get('zai') ?? assert.fail();
@@ -144,6 +143,10 @@ test('what is routed to a lane without its key is refused; an unused one is a no
   const asDefault = await problemOf(t, { yaml: `${lane}\ndefault: own` });
   assert.deepEqual([asDefault.path, asDefault.line], ['default', 2]);
   assert.match(asDefault.message, /OWN_KEY is not set/);
+  const env = { OWN_KEY: KEY };
+  const keyed = await problemOf(t, { yaml: `${lane}\ndefault: own`, env });
+  assert.equal(keyed.path, 'default');
+  assert.match(keyed.message, /keyed lane/);
   const unused = await load(t, { yaml: lane });
   assert.equal(unused.lanes.has('own'), false);
   assert.match(unused.notes.join('\n'), /OWN_KEY is not set, so there is no lane own/);
@@ -163,13 +166,15 @@ test('with twins every upstream, trust root and key is theirs', async (t) => {
     zai: { host: '127.0.0.1', port: 2, ca: 'PEM Z', basePath: '/api/anthropic' },
     zaiKey: 'twin-key-1',
   };
-  const yaml = `lanes: { own: { upstream: "https://own.example", credentials: { env: OWN_KEY } } }
-default: own
-intercept: [own.example]`;
+  const yaml = `lanes:
+  own: { upstream: "https://own.example", credentials: { env: OWN_KEY } }
+  gate: { upstream: "https://gate.example", credentials: passthrough }
+default: gate
+intercept: [gate.example]`;
   for (const setting of [{}, { yaml, env: { ZAI_API_KEY: KEY, OWN_KEY: KEY } }]) {
     const config = await load(t, { ...setting, twin });
     for (const { name, credentials, upstream } of config.lanes.values()) {
-      const keyed = name !== 'anthropic';
+      const keyed = name === 'own' || name === 'zai';
       const expected = keyed ? twin.zai : twin.anthropic;
       assert.deepEqual(upstream, { scheme: 'https', ...expected });
       assert.equal(credentials.kind, keyed ? 'key' : 'passthrough');

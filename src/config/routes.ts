@@ -59,7 +59,13 @@ export function resolveDefaultLane(
   problems: ConfigProblem[],
 ): string {
   const name = file?.data.default ?? DEFAULT_LANE;
-  if (file !== null) checkLane(file, defaultLanePath(file), name, resolved, problems);
+  if (file === null) return name;
+  const path = defaultLanePath(file);
+  checkLane(file, path, name, resolved, problems);
+  if (resolved.lanes.get(name)?.credentials.kind === 'key') {
+    const message = 'is a keyed lane: what can not be routed for sure must travel unchanged';
+    problems.push(fileProblem(file, path, message, 'name a lane with credentials: passthrough'));
+  }
   return name;
 }
 
