@@ -49,27 +49,41 @@ export interface ResponseEvents extends BodyEvents {
 export interface RequestParser {
   /** Takes the next bytes. After a message has ended the rest is kept until `next`. */
   push(bytes: Buffer): void;
-  /** The client sent FIN: an incomplete message is an error `truncated`; between messages, nothing. */
+  /**
+   * The client sent FIN: an incomplete message is an error `truncated`; between messages, nothing.
+   * Kept bytes are still read at `next`.
+   */
   finish(): void;
-  /** Ready for the next message; kept bytes are read at once. */
+  /** Ready for the next message; kept bytes are read at once. Only after `onEnd`, or within it. */
   next(): void;
-  /** True between messages, when not a byte of the next one has come. */
+  /** True between messages, also before `next`, when not a byte of the next one has come. */
   readonly idle: boolean;
   /**
    * Ends parsing (after CONNECT or an upgrade) and gives back what was not consumed, including bytes
-   * pushed behind the head in the same piece.
+   * pushed behind the head in the same piece. Not after an error.
    */
   release(): Buffer;
 }
 
 /** Reads answers of an upstream. */
 export interface ResponseParser {
-  /** Announces the request that the next answer belongs to (RFC 9112 section 6.3 needs its method). */
+  /**
+   * Announces the request that the next answer belongs to (RFC 9112 section 6.3 needs its method).
+   * Only while `idle`: one answer at a time.
+   */
   expect(method: string): void;
   push(bytes: Buffer): void;
   /** The upstream sent FIN: ends a close-delimited body; anything else incomplete is `truncated`. */
   finish(): void;
-  /** True when no answer is under way: bytes now would be a protocol error. */
+  /**
+   * True when no answer is under way: bytes now would be a protocol error. Within `onEnd` it tells
+   * whether the connection may serve again; where bytes came behind the answer it is false, and
+   * `onError` follows.
+   */
   readonly idle: boolean;
+  /**
+   * Ends parsing and gives back what was not consumed. Due after 101 and after 2xx to CONNECT: no
+   * `onEnd` follows those, and what is pushed is kept for this. Not after an error.
+   */
   release(): Buffer;
 }

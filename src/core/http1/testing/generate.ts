@@ -92,10 +92,10 @@ function request(random: Random): string {
   const target =
     method === 'CONNECT' && !random.once(3)
       ? random.pick(['a.test:443', '[::1]:443', 'a.test', 'a-b_c.test:1'])
-      : odd(random, 20, TARGETS, ODD_TARGETS);
+      : odd(random, 25, TARGETS, ODD_TARGETS);
   const start = `${method} ${target} ${odd(random, 40, VERSIONS, ODD_VERSIONS)}\r\n`;
-  const lines = random.once(25) ? [] : [field(random, 'Host', HOSTS, ODD_HOSTS)];
-  if (random.once(25)) lines.push(field(random, 'host', HOSTS, ODD_HOSTS));
+  const lines = random.once(40) ? [] : [field(random, 'Host', HOSTS, ODD_HOSTS)];
+  if (random.once(40)) lines.push(field(random, 'host', HOSTS, ODD_HOSTS));
   if (random.once(12)) lines.push(`Upgrade: ${random.pick(['websocket', 'h2c', ''])}\r\n`);
   if (random.once(15))
     lines.push(`Expect: ${random.pick(['100-continue', '100-Continue', 'x'])}\r\n`);
@@ -151,7 +151,7 @@ function field(
 ): string {
   const spelt = random.once(4) ? name.toLowerCase() : name;
   const colon = random.pick([': ', ': ', ':', ':\t', ':  ']);
-  return `${spelt}${colon}${odd(random, 15, usual, unusual)}\r\n`;
+  return `${spelt}${colon}${odd(random, 30, usual, unusual)}\r\n`;
 }
 
 function chunks(random: Random): string {
@@ -187,7 +187,7 @@ function payload(random: Random, length: number): string {
 
 /** Most are left as they are; the others get one to three edits. */
 function mutated(bytes: string, random: Random): string {
-  if (!random.once(3)) return bytes;
+  if (!random.once(4)) return bytes;
   let text = bytes;
   for (let i = 1 + random.int(3); i > 0; i -= 1) {
     const at = random.int(text.length + 1);

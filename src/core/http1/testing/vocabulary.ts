@@ -28,17 +28,17 @@ export const TARGETS = [
   '/',
   '/v1/messages?beta=true',
   '/a//b/../c',
-  '*',
   'http://a.test/x',
   'http://a.test',
   '/?q={"a"}',
   'https://a.test:444/',
   'http://[::1]:8080/x',
+];
+export const ODD_TARGETS = [
+  '*',
   'a.test:443',
   '[::1]:443',
   'a.test',
-];
-export const ODD_TARGETS = [
   '/a#b',
   '/\xe9',
   '/a\tb',
