@@ -19,7 +19,7 @@ import {
   HALF_CLOSE_PROBES_MAX,
   LINGER_MS_MAX,
 } from '../core/limits.ts';
-import { CONTINUE, type RequestHead } from '../core/message.ts';
+import { CONTINUE, type Field, type RequestHead } from '../core/message.ts';
 import type { ByteStream, Via } from '../core/ports.ts';
 import { judge, type Scope } from './admission.ts';
 import { createByteStream } from './byte-stream.ts';
@@ -132,10 +132,10 @@ export class Http1Connection implements Role, ExchangeLink {
     resetAfterFlush(this.#options.raw, this.outbox);
   }
 
-  refuse(code: ErrorCode, detail: string): void {
+  refuse(code: ErrorCode, detail: string, extra: readonly Field[] = []): void {
     this.#detach();
     this.outbox.flush();
-    answerAndClose(this.#socket, code, detail);
+    answerAndClose(this.#socket, code, detail, extra);
   }
 
   becomeStream(onClose: (isWhole: boolean) => void): ByteStream {
@@ -178,6 +178,10 @@ export class Http1Connection implements Role, ExchangeLink {
     const verdict = judge(head, scope, context.settings);
     if (verdict.act === 'tunnel') {
       openTunnel(this.#socket, this.#release(), verdict.target, verdict.isIntercepted);
+      return;
+    }
+    if (verdict.act === 'refuse') {
+      this.refuse(verdict.code, verdict.detail, verdict.extra);
       return;
     }
     const shown = verdict.act === 'exchange' || verdict.act === 'forward' ? verdict.head : head;
