@@ -98,7 +98,7 @@ export class Http1Exchange implements Inbound {
     this.#plan = plan;
     if (this.#isOver) return;
     const link = this.#link;
-    if (plan.endsByClose || !this.head.keepAlive || !this.#isRequestEnded) link.isLast = true;
+    if (plan.endsByClose || !this.head.keepAlive || this.#isRequestUnread()) link.isLast = true;
     link.outbox.push(encodeAnswer(this.head, head, plan, link.isLast));
   }
 
@@ -223,6 +223,13 @@ export class Http1Exchange implements Inbound {
     const pending = how === 'complete' ? 0 : this.#link.outbox.pendingBytes;
     const bytes = Math.max(0, this.#bytes - pending);
     this.#events?.onClose({ how, bytes, crc: this.#crc });
+  }
+
+  /** There is more of the request to come, which nobody may want any more. */
+  #isRequestUnread(): boolean {
+    const { framing } = this.head;
+    const isEmpty = framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0);
+    return !this.#isRequestEnded && !isEmpty;
   }
 
   #account(wire: Buffer, data: readonly Buffer[] | null): void {

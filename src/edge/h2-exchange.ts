@@ -8,7 +8,7 @@
 import assert from 'node:assert';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { crc32 } from 'node:zlib';
-import { endToEnd } from '../core/fields.ts';
+import { endToEnd, fieldValue } from '../core/fields.ts';
 import { LINGER_MS_MAX } from '../core/limits.ts';
 import {
   type Fields,
@@ -109,8 +109,9 @@ export class Http2Exchange implements Inbound {
     const { method } = this.head;
     const hasNoBody = method === 'HEAD' || head.status === 204 || head.status === 304;
     this.#isBodiless = hasNoBody || kind === 'none';
-    // Only these framings can have trailers; the wait for them costs one more frame.
-    this.#sendsTrailers = !this.#isBodiless && (kind === 'chunked' || kind === 'stream');
+    // Trailers that were not announced are dropped (RFC 9110 section 6.5.1): waiting for some costs a
+    // frame more on every answer, and see `cut`.
+    this.#sendsTrailers = !this.#isBodiless && fieldValue(head.fields, 'trailer') !== undefined;
     stream.respond(responseToHttp2(head), {
       endStream: this.#isBodiless,
       waitForTrailers: this.#sendsTrailers,
@@ -150,7 +151,9 @@ export class Http2Exchange implements Inbound {
     const reset = (): void => {
       clearTimeout(timer);
       stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-      stream.destroy();
+      // A stream that waits for its trailers must not be destroyed here: when its last frame is packed
+      // after that, node's `Http2Stream::OnTrailers` fails an assertion and ends the process (26.10).
+      if (!this.#sendsTrailers) stream.destroy();
     };
     const timer = setTimeout(reset, LINGER_MS_MAX);
     if (stream.writable && stream.writableLength > 0) stream.write(NOTHING, reset);
@@ -167,6 +170,12 @@ export class Http2Exchange implements Inbound {
     return framing.kind !== 'length' || framing.length === this.#requestBytes;
   }
 
+  /** A stream whose two sides end in one turn closes without a `finish`. */
+  #isAllSent(): boolean {
+    const { rstCode, writableLength } = this.#stream;
+    return this.#isEnded && rstCode === constants.NGHTTP2_NO_ERROR && writableLength === 0;
+  }
+
   /** The answer is complete: an unfinished request is given up without blame (section 8.1). */
   #releaseRequest(): void {
     if (!this.#isRequestEnded && !this.#stream.closed) {
@@ -177,7 +186,7 @@ export class Http2Exchange implements Inbound {
   #closed(): void {
     let how: 'complete' | 'cut' | 'gone' = 'gone';
     if (this.#isCut) how = 'cut';
-    else if (this.#isFinished || (this.#isEnded && this.#isBodiless)) how = 'complete';
+    else if (this.#isFinished || this.#isAllSent()) how = 'complete';
     const pending = how === 'complete' ? 0 : this.#stream.writableLength;
     const bytes = Math.max(0, this.#bytes - pending);
     this.#events?.onClose({ how, bytes, crc: this.#crc });
