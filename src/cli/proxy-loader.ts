@@ -2,26 +2,22 @@
  * The proxy as the commands start it. It brings every room of the program with it, so it is loaded
  * only by the commands that run one.
  */
-import { createLog } from '../log.ts';
 import type { ProxyOptions, RunningProxy } from '../proxy.ts';
 import { packageVersion } from './package-info.ts';
 
 export type { RunningProxy } from '../proxy.ts';
 
-/** What a command says of its proxy. */
-type Options = Omit<ProxyOptions, 'version' | 'log'> & Partial<Pick<ProxyOptions, 'log'>>;
-
 /** For a proxy of a moment, whose findings are told otherwise. */
-export const SILENT: ProxyOptions['log'] = { warn: () => undefined };
+export const SILENT: NonNullable<ProxyOptions['log']> = { warn: () => undefined };
 
 /**
  * Starts a proxy of this version. It logs to stderr, unless told otherwise.
  *
  * @throws ProxyStartError with a code such as `port_in_use`; ControlError `already_running`
  */
-export async function launchProxy(options: Options): Promise<RunningProxy> {
+export async function launchProxy(options: Omit<ProxyOptions, 'version'>): Promise<RunningProxy> {
   const { startProxy } = await import('../proxy.ts');
-  return startProxy({ log: createLog(), ...options, version: packageVersion() });
+  return startProxy({ ...options, version: packageVersion() });
 }
 
 /** True where a proxy could not start because its port is taken. */

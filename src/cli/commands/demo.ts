@@ -21,7 +21,7 @@ import {
 } from '../demo/plan.ts';
 import { rawClient } from '../demo/raw-client.ts';
 import { sdkClient } from '../demo/sdk-client.ts';
-import { describeFailure, EXIT } from '../failure.ts';
+import { EXIT } from '../failure.ts';
 import { print, printJson, table } from '../output.ts';
 import { launchProxy, SILENT } from '../proxy-loader.ts';
 import type { CommonOptions, JsonOption } from '../settings.ts';
@@ -100,7 +100,7 @@ async function askAll(
       heard.push(await client.ask(request));
     } catch (error) {
       heard.push(null);
-      faults.push(`${request.model}: ${describeFailure(error)}`);
+      faults.push(`${request.model}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 }

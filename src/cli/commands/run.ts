@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 
 import { holdLease, readStatus } from '../../admin/client.ts';
 import { ControlError, type ServedStatus } from '../../admin/types.ts';
+import type { TwinUpstream, TwinUpstreams } from '../../config/load.ts';
 import type { Config } from '../../config/types.ts';
 import { DAEMON_END_MS_MAX } from '../../core/limits.ts';
 import { combineTrust } from '../../pki/trust.ts';
@@ -27,6 +28,10 @@ interface LeasedProxy {
   readonly release: () => void;
 }
 
+/** The proxy knows its twin's upstreams; here only the home, the token and the checks are needed. */
+const ANY_UPSTREAM: TwinUpstream = { host: '127.0.0.1', port: 1, ca: '', basePath: '' };
+const ANY_TWIN: TwinUpstreams = { anthropic: ANY_UPSTREAM, zai: ANY_UPSTREAM, zaiKey: 'twin' };
+
 /** Another `run` may be starting or ending the proxy at the same moment. */
 const LEASE_TRIES_MAX = 5;
 const EXIT_NOT_FOUND = 127;
@@ -38,7 +43,8 @@ const OTHER_SIGNALS: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGHUP', 'SIGUSR2'
 
 /** Runs the command and returns its exit code, 128 + n where signal n ended it. */
 export async function run(options: RunOptions, command: readonly string[]): Promise<number> {
-  const config = await configOf(options);
+  // As the proxy itself will read it: with the twin no key of the user's is needed.
+  const config = await configOf(options, options.twin === true ? { twin: ANY_TWIN } : {});
   const proxy = await useProxy(config.home, options);
   try {
     checkTwin(proxy.status, options);

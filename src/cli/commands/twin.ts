@@ -15,6 +15,7 @@ interface TwinOptions extends CommonOptions {
 /** Runs both upstreams. Resolves when a signal has ended them. */
 export async function twin(options: TwinOptions): Promise<number> {
   const upstreams = await open(options);
+  const ending = firstSignal();
   const folder = join(homeOf(options), 'run');
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const caPath = join(folder, 'twin-ca.pem');
@@ -24,7 +25,7 @@ export async function twin(options: TwinOptions): Promise<number> {
   print(`twin zai ${zai.origin}${zai.basePath}`);
   print(`twin ca ${caPath}`);
   if (zai.key !== null) print(`twin zai-key ${zai.key}`);
-  const signal = await firstSignal();
+  const signal = await ending;
   await upstreams.close();
   return signal === 'SIGINT' ? EXIT.interrupted : EXIT.done;
 }

@@ -39,6 +39,8 @@ export const ACCOUNT_CANARY = 'user_demo_account_canary';
 export const ZAI_CANARY = 'demo-zai-key-canary-0123456789';
 /** The id that the zai lane puts in place of Haiku's. */
 export const ZAI_MODEL = 'glm-4.5-air';
+/** A subscription's login says so with each request. */
+export const LOGIN_BETA = 'oauth-2025-04-20';
 export const ANSWER_TOKENS_MAX = 2000;
 
 const SONNET = 'claude-sonnet-5-5';

@@ -10,6 +10,7 @@ import {
   type DemoClient,
   type DemoRequest,
   type Heard,
+  LOGIN_BETA,
 } from './plan.ts';
 
 /** The parts of an answer, or of an event, that the demo reads. */
@@ -59,6 +60,7 @@ async function send(url: URL, ca: string, request: DemoRequest): Promise<Incomin
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(body),
         authorization: `Bearer ${CLIENT_CANARY}`,
+        'anthropic-beta': LOGIN_BETA,
         'anthropic-version': '2023-06-01',
         connection: 'close',
       },

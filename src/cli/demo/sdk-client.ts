@@ -12,6 +12,7 @@ import {
   type DemoClient,
   type DemoRequest,
   type Heard,
+  LOGIN_BETA,
 } from './plan.ts';
 
 /** A client for the proxy at `url`. */
@@ -24,6 +25,7 @@ export async function sdkClient(url: string, ca: string): Promise<DemoClient | n
     apiKey: null,
     authToken: CLIENT_CANARY,
     baseURL: `https://${DEMO_HOST}`,
+    defaultHeaders: { 'anthropic-beta': LOGIN_BETA },
     maxRetries: 0,
     logLevel: 'off',
     // The package's own fetch: the one inside Node may not take this package's dispatcher.
