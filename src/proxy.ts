@@ -11,6 +11,7 @@ import { serveControl } from './admin/server.ts';
 import { type Control, ControlError, type StatusReport } from './admin/types.ts';
 import { diffConfig } from './config/describe.ts';
 import type { Config } from './config/types.ts';
+import { formatAuthority } from './core/authority.ts';
 import { DRAIN_MS_MAX } from './core/limits.ts';
 import type { RoutingTable } from './core/route.ts';
 import { createEdge, type EdgeLog, type EdgeSettings } from './edge/edge.ts';
@@ -41,7 +42,7 @@ export interface ProxyOptions {
 export interface RunningProxy {
   readonly host: string;
   readonly port: number;
-  /** What a client puts into HTTPS_PROXY; without a token. */
+  /** Where it listens, without a token. */
   readonly url: string;
   /** The trust bundle for NODE_EXTRA_CA_CERTS. */
   readonly bundlePath: string;
@@ -226,6 +227,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
     drain: () => void drain(),
     metrics: () => metrics.text(statusReport()),
     lease() {
+      if (draining) throw new ControlError('draining', 'this proxy is ending; start another.');
       leases += 1;
       let given = false;
       return () => {
@@ -254,6 +256,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       force,
       tee: tee.active,
       draining,
+      leased: options.leased === true,
       lanes: [...live.lanes.values()].map((lane) => laneStatus(lane, config, perLane)),
       default_lane: config.defaultLane,
       connections,
@@ -280,7 +283,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   return {
     host: options.config.listen.host,
     port: boundPort,
-    url: `http://127.0.0.1:${boundPort}`,
+    url: `http://${formatAuthority(options.config.listen.host, boundPort)}`,
     bundlePath: live.authority.bundlePath,
     control,
     drain,

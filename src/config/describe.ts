@@ -1,7 +1,7 @@
 /**
  * A configuration as plain facts without a secret, and what changed between two of them.
  */
-import { reveal, type Secret } from '../core/secret.ts';
+import type { Secret } from '../core/secret.ts';
 import type { Config, LaneConfig } from './types.ts';
 
 /** Plain JSON. */
@@ -69,7 +69,7 @@ export function diffConfig(before: Config, after: Config): string[] {
   );
   for (const [name, secret] of secrets(after)) {
     const former = secrets(before).get(name);
-    if (former !== undefined && !secret.equals(reveal(former))) changed.push(name);
+    if (former !== undefined && !secret.isSame(former)) changed.push(name);
   }
   const names = new Set(changed.map((name) => laneOrSetting(name, before, after)));
   return [...names].map((name) => (RESTART_SETTINGS.has(name) ? `${name}${RESTART_SUFFIX}` : name));

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Config, HeaderMode, LaneConfig, Timeouts } from '../config/types.ts';
-import { reveal, type Secret } from '../core/secret.ts';
+import type { Secret } from '../core/secret.ts';
 import { assertNoForeignSecret } from './isolation.ts';
 import type { ConnectionFact, Lane, LaneRequest, PreparedRequest } from './lane.ts';
 import { createPool } from './pool.ts';
@@ -50,7 +50,7 @@ function foreignSecrets(configs: ReadonlyMap<string, LaneConfig>, own: LaneConfi
   for (const config of configs.values()) {
     const secret = secretOf(config);
     if (config === own || secret === null) continue;
-    if (ownSecret === null || reveal(ownSecret) !== reveal(secret)) secrets.push(secret);
+    if (ownSecret === null || !ownSecret.isSame(secret)) secrets.push(secret);
   }
   return secrets;
 }
