@@ -52,6 +52,8 @@ export interface ClaudeOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Its HOME and working directory. */
   readonly home: string;
+  /** A command that runs it, such as `lanekeeper run --`; killing reaches that command alone. */
+  readonly via?: readonly string[];
   /** Written to its standard input, which then ends. */
   readonly input?: string;
   /** Default 60 s; then it is killed. */
@@ -86,9 +88,9 @@ export interface ClaudeProcess {
 /** Starts it. The caller ends its standard input. */
 export async function startClaude(options: ClaudeOptions): Promise<ClaudeProcess> {
   assertLoopback(options.env);
-  const binary = await ensureClaude();
+  const [program = '', ...args] = [...(options.via ?? []), await ensureClaude(), ...options.args];
   const started = performance.now();
-  const child = spawn(binary, options.args, {
+  const child = spawn(program, args, {
     cwd: options.home,
     env: {
       HOME: options.home,

@@ -38,9 +38,14 @@ const RECORDS_MS_MAX = 10_000;
 
 /** Starts a twin and a proxy before it; both end with the test. */
 export async function startRig(context: Cleanup, options: RigOptions = {}): Promise<Rig> {
+  const parts: { close(): Promise<void> }[] = [];
+  // Hooks run in the order they were given: a home goes once nobody writes to it any more.
+  context.after(async () => {
+    for (const part of parts.toReversed()) await part.close();
+  });
   const home = await tempHome(context);
   const twin = await startTwin(options.twin);
-  context.after(() => twin.close());
+  parts.push(twin);
   const reloadConfig = async (): Promise<Config> => {
     const config = await loadConfig({
       cwd: home,
@@ -59,7 +64,7 @@ export async function startRig(context: Cleanup, options: RigOptions = {}): Prom
     version: '0.0.0-test',
     log: { warn: (event, facts) => void warnings.push({ event, facts }) },
   });
-  context.after(() => proxy.close());
+  parts.push(proxy);
   return {
     twin,
     proxy,

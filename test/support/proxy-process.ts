@@ -1,0 +1,121 @@
+/**
+ * The proxy as users run it: `bin/lanekeeper start`, a process of its own in a home of its own.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { UsageRecord } from '../../src/ledger/record.ts';
+import type { Twin } from '../../src/twin/index.ts';
+import { type Cleanup, tempHome } from './home.ts';
+
+/** The launcher of the checkout. */
+export const LAUNCHER: string = fileURLToPath(new URL('../../bin/lanekeeper', import.meta.url));
+
+const RECORDS_MS_MAX = 10_000;
+const STOP_MS_MAX = 10_000;
+const POLL_MS = 10;
+const LISTENING = /^lanekeeper listening on (http:\/\/127\.0\.0\.1:(\d+))$/m;
+
+export interface ProxyProcessOptions {
+  /**
+   * Upstreams of the test's own, named by a configuration file; default: the embedded twin. With
+   * them there is a lane zai only where `env` has a `ZAI_API_KEY`.
+   */
+  readonly twin?: Twin;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface ProxyProcess {
+  readonly child: ChildProcess;
+  readonly home: string;
+  readonly url: string;
+  readonly port: number;
+  /** What a client puts into NODE_EXTRA_CA_CERTS. */
+  readonly bundlePath: string;
+  /** The ledger, once it holds at least so many records. */
+  records(count: number): Promise<UsageRecord[]>;
+  /** SIGTERM, and the end: everything it ever printed. */
+  stop(): Promise<{ readonly code: number | null; readonly output: string }>;
+}
+
+/** Starts one; it ends with the test. */
+export async function startProxyProcess(
+  context: Cleanup,
+  options: ProxyProcessOptions = {},
+): Promise<ProxyProcess> {
+  let stop: ProxyProcess['stop'] | null = null;
+  // Before the home: hooks run in this order, and a home goes when nobody writes to it any more.
+  context.after(async () => {
+    await stop?.();
+  });
+  const home = await tempHome(context);
+  if (options.twin !== undefined) await writeConfiguration(home, options.twin);
+  const twin = options.twin === undefined ? ['--twin'] : [];
+  const child = spawn(LAUNCHER, ['start', '--port', '0', '--home', home, ...twin], {
+    cwd: home,
+    env: { HOME: home, PATH: process.env['PATH'] ?? '', ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const ended = once(child, 'close').then(([code]) => ({ code: code as number | null, output }));
+  const listening = new Promise<RegExpExecArray>((resolve, reject) => {
+    const hear = (text: string): void => {
+      output += text;
+      const match = LISTENING.exec(output);
+      if (match !== null) resolve(match);
+    };
+    child.stdout.setEncoding('utf8').on('data', hear);
+    child.stderr.setEncoding('utf8').on('data', hear);
+    child.once('error', reject);
+    ended.then(() => reject(new Error(`the proxy did not start: ${output}`)), reject);
+  });
+  stop = async () => {
+    const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+    child.kill('SIGTERM');
+    await ended;
+    clearTimeout(timer);
+    return { code: child.exitCode, output };
+  };
+  const [, url = '', port = ''] = await listening;
+  return {
+    child,
+    home,
+    url,
+    port: Number(port),
+    bundlePath: path.join(home, 'ca', 'ca-cert.pem'),
+    records: (count) => readRecords(home, count),
+    stop,
+  };
+}
+
+/** Reads the ledger of a home until it holds so many records. */
+export async function readRecords(home: string, count: number): Promise<UsageRecord[]> {
+  const file = path.join(home, 'logs', 'usage.jsonl');
+  const deadline = performance.now() + RECORDS_MS_MAX;
+  for (;;) {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    const lines = text.split('\n').slice(0, -1);
+    if (lines.length >= count) return lines.map((line) => JSON.parse(line) as UsageRecord);
+    assert(performance.now() < deadline, `${lines.length} of ${count} records in the ledger`);
+    await wait(POLL_MS);
+  }
+}
+
+/** Both lanes, led to a twin that runs in the test's own process. */
+async function writeConfiguration(home: string, twin: Twin): Promise<void> {
+  await writeFile(path.join(home, 'twin-ca.pem'), twin.anthropic.ca);
+  const lanes = {
+    anthropic: { upstream: twin.anthropic.origin, credentials: 'passthrough', ca: 'twin-ca.pem' },
+    zai: {
+      upstream: `${twin.zai.origin}${twin.zai.basePath}`,
+      credentials: { env: 'ZAI_API_KEY' },
+      ca: 'twin-ca.pem',
+    },
+  };
+  // YAML is a superset of JSON.
+  await writeFile(path.join(home, 'lanekeeper.yaml'), JSON.stringify({ lanes }));
+}
