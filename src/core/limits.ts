@@ -44,12 +44,19 @@ export const LINGER_BYTES_MAX = 4 * 1024 * 1024;
 /** How long that reading and throwing away may last. */
 export const LINGER_MS_MAX = 5_000;
 /**
+ * The same on HTTP/2, after which the stream is reset without blame; long enough for the answer's
+ * head, which a reset overtakes, to have left.
+ */
+export const H2_RELEASE_MS = 100;
+/**
  * FIN this soon after a request's end is a half-close of a client that waits for its answer; later it
  * is a client that left. A half-closed HTTP/1.1 client is probed after the same time.
  */
 export const HALF_CLOSE_MS = 250;
 /** Interim answers sent to find out whether a half-closed client is still there. */
 export const HALF_CLOSE_PROBES_MAX = 2;
+/** A draining edge closes a tunnel or upgraded connection without a byte for this long. */
+export const DRAIN_TUNNEL_MS = 1_000;
 /** A draining edge closes a connection that stays idle for this long: what was on its way arrives. */
 export const DRAIN_IDLE_MS = 250;
 /** A blind tunnel or upgraded connection without a byte in either direction. */

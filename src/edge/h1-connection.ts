@@ -15,9 +15,9 @@ import type { CodecError, CodecErrorCode } from '../core/http1/types.ts';
 import {
   CLIENT_HEAD_MS_MAX,
   DRAIN_IDLE_MS,
+  DRAIN_TUNNEL_MS,
   HALF_CLOSE_MS,
   HALF_CLOSE_PROBES_MAX,
-  LINGER_MS_MAX,
 } from '../core/limits.ts';
 import { CONTINUE, type Field, type RequestHead } from '../core/message.ts';
 import type { ByteStream, Via } from '../core/ports.ts';
@@ -143,7 +143,7 @@ export class Http1Connection implements Role, ExchangeLink {
     const early = this.#release();
     // From here on the stream knows best how the connection ends.
     socket.removeListener('close', this.#onSocketClose);
-    this.#options.context.become({ drain: () => socket.setTimeout(LINGER_MS_MAX) });
+    this.#options.context.become({ drain: () => socket.setTimeout(DRAIN_TUNNEL_MS) });
     return createByteStream(socket, early, (isWhole) => {
       onClose(isWhole);
       this.#endExchange();

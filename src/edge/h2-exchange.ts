@@ -9,14 +9,14 @@ import assert from 'node:assert';
 import { constants, type ServerHttp2Stream } from 'node:http2';
 import { crc32 } from 'node:zlib';
 import { endToEnd, fieldValue } from '../core/fields.ts';
-import { LINGER_MS_MAX } from '../core/limits.ts';
+import { H2_RELEASE_MS, LINGER_MS_MAX } from '../core/limits.ts';
 import {
   type Fields,
   payloadLength,
   type RequestHead,
   type ResponseHead,
 } from '../core/message.ts';
-import type { ByteStream, Inbound, InboundEvents, Via } from '../core/ports.ts';
+import type { ByteStream, Delivery, Inbound, InboundEvents, Via } from '../core/ports.ts';
 import { fieldsToHttp2, responseToHttp2, trailersFromHttp2 } from './h2-head.ts';
 
 const NOTHING: Buffer = Buffer.alloc(0);
@@ -26,6 +26,7 @@ export class Http2Exchange implements Inbound {
   readonly via: Via;
   readonly protocol = 'h2' as const;
   readonly #stream: ServerHttp2Stream;
+  readonly #onOver: () => void;
   #events: InboundEvents | null = null;
   #requestBytes = 0;
   #requestTrailers: Fields = [];
@@ -36,8 +37,8 @@ export class Http2Exchange implements Inbound {
   #sendsTrailers = false;
   #trailers: Fields = [];
   #isEnded = false;
-  #isFinished = false;
   #isCut = false;
+  #isOver = false;
   #bytes = 0;
   #crc = 0;
 
@@ -49,21 +50,18 @@ export class Http2Exchange implements Inbound {
     stream.on('trailers', (_headers, _flags, raw) => {
       this.#requestTrailers = trailersFromHttp2(raw);
     });
+    this.#onOver = onOver;
     stream.on('drain', () => {
-      if (!this.#isEnded && !this.#isCut) this.#events?.onDrain();
+      if (!this.#isOver && !this.#isEnded && !this.#isCut) this.#events?.onDrain();
     });
     stream.on('wantTrailers', () => {
+      // Trailers would end the stream as if it were whole.
+      if (this.#isCut) return;
       stream.sendTrailers(fieldsToHttp2(this.#trailers));
-      this.#releaseRequest();
+      this.#completed();
     });
-    stream.on('finish', () => {
-      this.#isFinished = this.#isEnded && !this.#isCut;
-      if (!this.#sendsTrailers) this.#releaseRequest();
-    });
-    stream.on('close', () => {
-      this.#closed();
-      onOver();
-    });
+    stream.on('finish', () => this.#settle());
+    stream.on('close', () => this.#closed());
   }
 
   get isReading(): boolean {
@@ -75,6 +73,7 @@ export class Http2Exchange implements Inbound {
     this.#events = events;
     const stream = this.#stream;
     stream.on('data', (bytes: Buffer) => {
+      if (this.#isOver) return;
       this.#requestBytes += bytes.length;
       events.onBody(bytes, null);
     });
@@ -82,7 +81,7 @@ export class Http2Exchange implements Inbound {
       // A reset stream ends too, as far as the reader can see; it is no end of a request.
       if (stream.closed || stream.aborted || !this.#isRequestWhole()) return;
       this.#isRequestEnded = true;
-      events.onEnd(this.#requestTrailers);
+      if (!this.#isOver) events.onEnd(this.#requestTrailers);
     });
   }
 
@@ -142,6 +141,8 @@ export class Http2Exchange implements Inbound {
     // What is left of the request is nobody's any more, and would keep the stream open.
     this.#stream.resume();
     this.#stream.end();
+    // Without a body the stream ended with its head.
+    this.#settle();
   }
 
   cut(): void {
@@ -150,10 +151,9 @@ export class Http2Exchange implements Inbound {
     this.#isCut = true;
     const reset = (): void => {
       clearTimeout(timer);
-      stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-      // A stream that waits for its trailers must not be destroyed here: when its last frame is packed
-      // after that, node's `Http2Stream::OnTrailers` fails an assertion and ends the process (26.10).
-      if (!this.#sendsTrailers) stream.destroy();
+      // Not `close(code)`: it ends the stream before it resets it, and then the client may see a clean
+      // end; nor both, since node's core fails an assertion on that and ends the process (26.10).
+      stream.destroy(new Error('the answer is cut'));
     };
     const timer = setTimeout(reset, LINGER_MS_MAX);
     if (stream.writable && stream.writableLength > 0) stream.write(NOTHING, reset);
@@ -178,17 +178,33 @@ export class Http2Exchange implements Inbound {
 
   /** The answer is complete: an unfinished request is given up without blame (section 8.1). */
   #releaseRequest(): void {
-    if (!this.#isRequestEnded && !this.#stream.closed) {
-      this.#stream.close(constants.NGHTTP2_NO_ERROR);
-    }
+    const stream = this.#stream;
+    if (this.#isRequestEnded || stream.closed) return;
+    const timer = setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), H2_RELEASE_MS);
+    stream.once('close', () => clearTimeout(timer));
+  }
+
+  #settle(): void {
+    const isDone = this.#isEnded && this.#stream.writableFinished;
+    if (isDone && !this.#isCut && !this.#sendsTrailers) this.#completed();
+  }
+
+  #completed(): void {
+    this.#over('complete');
+    this.#releaseRequest();
   }
 
   #closed(): void {
-    let how: 'complete' | 'cut' | 'gone' = 'gone';
-    if (this.#isCut) how = 'cut';
-    else if (this.#isFinished || this.#isAllSent()) how = 'complete';
+    if (this.#isCut) this.#over('cut');
+    else this.#over(this.#isAllSent() ? 'complete' : 'gone');
+  }
+
+  #over(how: Delivery['how']): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
     const pending = how === 'complete' ? 0 : this.#stream.writableLength;
     const bytes = Math.max(0, this.#bytes - pending);
     this.#events?.onClose({ how, bytes, crc: this.#crc });
+    this.#onOver();
   }
 }

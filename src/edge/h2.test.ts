@@ -53,7 +53,8 @@ async function whole(request: http2.ClientHttp2Stream): Promise<Answered> {
   const [headers] = (await once(request, 'response')) as [Answered['headers']];
   const pieces: Buffer[] = [];
   request.on('data', (bytes: Buffer) => pieces.push(bytes));
-  await once(request, 'close');
+  // Not `once`, which rejects where the stream fails.
+  await new Promise((resolve) => request.on('close', resolve));
   return { headers, body: Buffer.concat(pieces).toString(), trailers, code: request.rstCode };
 }
 
@@ -115,6 +116,7 @@ test(
             [
               ['Content-Type', 'text/event-stream'],
               ['Transfer-Encoding', 'chunked'],
+              ['Trailer', 'X-Sum'],
               ['Connection', 'keep-alive, x-hop'],
               ['X-Hop', '1'],
               ['Set-Cookie', 'a=1'],
@@ -142,17 +144,14 @@ test(
     assert.equal(body, 'onetwo');
     assert.equal(code, 0);
     assert.equal((trailers as http2.IncomingHttpHeaders | null)?.['x-sum'], '6');
-    assert.deepEqual(
-      { ...headers },
-      {
-        ':status': 200,
-        'content-type': 'text/event-stream',
-        'set-cookie': ['a=1', 'b=2'],
-        via: 'one, two',
-        trailer: 'X-Sum',
-        date: 'Mon, Tue',
-      },
-    );
+    assert.deepEqual(Object.fromEntries(Object.entries(headers)), {
+      ':status': 200,
+      'content-type': 'text/event-stream',
+      'set-cookie': ['a=1', 'b=2'],
+      via: 'one, two',
+      trailer: 'X-Sum',
+      date: 'Mon, Tue',
+    });
   },
 );
 
@@ -222,7 +221,8 @@ test(
         }
         begun.resolve(heard);
       });
-      const request = session.request({ ':path': '/', ':method': 'POST' });
+      // With a length, since node's own client sends END_STREAM before it resets.
+      const request = session.request({ ':path': '/', ':method': 'POST', 'content-length': '99' });
       request.on('error', () => undefined);
       request.write('part of a body');
       const heard = await begun.promise;

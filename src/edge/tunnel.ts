@@ -4,7 +4,7 @@
  */
 import type net from 'node:net';
 import type { Authority } from '../core/authority.ts';
-import { LINGER_MS_MAX, TUNNEL_IDLE_MS_MAX } from '../core/limits.ts';
+import { DRAIN_TUNNEL_MS, TUNNEL_IDLE_MS_MAX } from '../core/limits.ts';
 import { answerAndClose, closeLingering } from './closing.ts';
 import type { ConnectionContext } from './context.ts';
 import { dial } from './dial.ts';
@@ -41,7 +41,7 @@ export function openTunnel(
       client.once('close', () => {
         context.counts.tunnels -= 1;
       });
-      context.become({ drain: () => client.setTimeout(LINGER_MS_MAX) });
+      context.become({ drain: () => client.setTimeout(DRAIN_TUNNEL_MS) });
       join(client, upstream);
     },
     onFail(code) {
