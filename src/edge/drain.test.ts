@@ -97,6 +97,25 @@ test('draining an HTTP/2 session lets its streams finish and takes no more', LIM
   session.destroy();
 });
 
+test('what is accepted while draining is still served, once', LIMIT, async (t) => {
+  const edge = await startEdge();
+  t.after(() => edge.close());
+  edge.edge.drain();
+  const plain = await connect(edge.port);
+  plain.socket.write(GET);
+  assert.match((await plain.ended()).text, /\r\nConnection: close\r\n\r\nok$/);
+  plain.socket.destroy();
+  const socket = await connectTls(edge, { alpn: ['h2'] });
+  const session = http2.connect(`https://${HOST}`, { createConnection: () => socket });
+  const request = session.request({ ':path': '/' });
+  request.setEncoding('utf8');
+  let body = '';
+  for await (const piece of request) body += piece;
+  assert.equal(body, 'ok');
+  await edge.edge.drained();
+  session.destroy();
+});
+
 test('a quiet tunnel does not hold up draining', LIMIT, async (t) => {
   const edge = await startEdge();
   const server = net.createServer((socket) => socket.on('error', () => undefined));

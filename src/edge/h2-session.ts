@@ -35,6 +35,9 @@ export function serveHttp2(socket: net.Socket, scope: Scope, context: Connection
     },
   });
   session.on('error', () => socket.destroy());
+  // A client that can send nothing any more can not open a window either: it has left. The session
+  // does not see it by itself on a half-open socket.
+  socket.once('end', () => socket.destroy());
   session.on('close', () => socket.destroySoon());
   session.on('connect', () => session.setLocalWindowSize(H2_SESSION_WINDOW_BYTES));
   session.on('stream', (stream, _headers, flags, raw) => {
@@ -49,10 +52,16 @@ export function serveHttp2(socket: net.Socket, scope: Scope, context: Connection
     assert(verdict.act !== 'tunnel', 'no tunnels over HTTP/2');
     begin(stream, isMalformed ? MALFORMED : head, verdict, context);
   });
+  // First the intention, then the end: requests that are on their way still find us.
+  const leave = (): void => {
+    if (session.destroyed) return;
+    session.goaway(http2.constants.NGHTTP2_NO_ERROR, STREAM_ID_MAX);
+    setTimeout(() => session.close(), DRAIN_IDLE_MS);
+  };
   context.become({
     drain() {
-      session.goaway(http2.constants.NGHTTP2_NO_ERROR, STREAM_ID_MAX);
-      setTimeout(() => session.close(), DRAIN_IDLE_MS);
+      if (session.connecting) session.once('connect', leave);
+      else leave();
     },
   });
 }

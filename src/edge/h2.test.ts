@@ -233,6 +233,17 @@ test(
   },
 );
 
+test('a client whose connection ends takes its streams with it', LIMIT, async (t) => {
+  const begun = Promise.withResolvers<Listening>();
+  const { session, edge } = await secure(t, (inbound) => begun.resolve(listen(inbound)));
+  const request = session.request({ ':path': '/' });
+  request.on('error', () => undefined);
+  const heard = await begun.promise;
+  session.destroy();
+  assert.equal((await heard.closed).delivery.how, 'gone');
+  await edge.edge.drained();
+});
+
 test('a body that is not as long as it said never looks complete', LIMIT, async (t) => {
   const begun = Promise.withResolvers<Listening>();
   const { session } = await secure(t, (inbound) => {
