@@ -9,7 +9,7 @@ import type { RequestHead } from '../core/message.ts';
 import type { Clock, Delivery, UpstreamFailure } from '../core/ports.ts';
 import { errTypeOf } from '../core/retry.ts';
 import { type Agent, type Decision, isRouted } from '../core/route.ts';
-import type { AnswerFacts } from '../core/tap/facts.ts';
+import { type AnswerFacts, emptyFacts } from '../core/tap/facts.ts';
 import type { Lane } from '../lanes/lane.ts';
 import type { StreamHealth, UsageRecord } from '../ledger/record.ts';
 
@@ -89,19 +89,6 @@ export function openAccount(
   };
 }
 
-/** Facts of an answer that was never read. */
-const NO_FACTS: AnswerFacts = {
-  events: 0,
-  sawStop: false,
-  sawError: false,
-  errorType: null,
-  errorCode: null,
-  modelServed: null,
-  usage: { inputTokens: null, outputTokens: null, cacheReadTokens: null, cacheWriteTokens: null },
-  violations: 0,
-  lost: false,
-};
-
 /** True if every byte received was delivered, in order, and both sides ended properly. */
 export function isIntact(account: Account, delivery: Delivery): boolean {
   return (
@@ -137,7 +124,7 @@ export function usageRecord(
   delivery: Delivery,
   now: number,
 ): UsageRecord {
-  const read = facts ?? NO_FACTS;
+  const read = facts ?? emptyFacts();
   return {
     ts: Math.round(account.startedWall) / 1000,
     rid: account.rid,
