@@ -185,8 +185,8 @@ export class Http1Exchange implements Inbound {
   }
 
   requestEnd(trailers: Fields): void {
+    this.resume();
     this.#isRequestEnded = true;
-    this.#isPaused = false;
     if (!this.#isOver) this.#events?.onEnd(trailers);
   }
 

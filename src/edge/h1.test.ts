@@ -226,6 +226,33 @@ test(
   },
 );
 
+test('a relay that paused at the end of a request does not stop the next one', LIMIT, async (t) => {
+  const edge = await startEdge({
+    onExchange(inbound) {
+      inbound.read({
+        onBody: () => inbound.pause(),
+        onEnd() {
+          inbound.respond(
+            answerHead(200, [['Content-Length', '2']], { kind: 'length', length: 2 }),
+          );
+          inbound.write(Buffer.from('ok'), null);
+          inbound.end([]);
+        },
+        onDrain: () => undefined,
+        onClose: () => undefined,
+      });
+    },
+  });
+  t.after(() => edge.close());
+  const client = await connect(edge.port);
+  const post = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc';
+  for (let answers = 1; answers <= 3; answers += 1) {
+    client.socket.write(post);
+    await client.until((text) => text.match(/ok/g)?.length === answers);
+  }
+  client.socket.destroy();
+});
+
 test('an HTTP/1.0 client that asks for it keeps its connection', LIMIT, async (t) => {
   const edge = await startEdge();
   t.after(() => edge.close());
