@@ -439,7 +439,7 @@ describe('one more try', () => {
 describe('refusals of our own', () => {
   test('a credential in the wrong lane is refused, typed, and an anomaly', () => {
     const scene = createScene();
-    scene.options.isolationFault = true;
+    scene.options.fault = 'head';
     const { client, send } = messages(asking('claude-haiku-5-5'));
     scene.open(client);
     send();
@@ -447,6 +447,23 @@ describe('refusals of our own', () => {
     assert.equal(client.answer?.status, 500);
     assert.equal(scene.anomalies[0]?.kind, 'lane_isolation');
     assert.equal(scene.records.length, 1);
+  });
+
+  test('what a keyed lane may not carry or can not edit takes the default lane unchanged', () => {
+    for (const fault of ['body', 'uneditable'] as const) {
+      const scene = createScene();
+      scene.options.fault = fault;
+      const { client, send } = messages(asking('claude-haiku-5-5'));
+      scene.open(client);
+      send();
+      assert.equal(scene.attempt().lane, 'anthropic');
+      assert.equal(scene.attempt().sent.toString(), asking('claude-haiku-5-5'));
+      scene.attempt().head(200);
+      scene.attempt().done();
+      assert.equal(scene.records[0]?.decision, 'default');
+      assert.equal(scene.records[0]?.attempts, 1);
+      assert.equal(scene.anomalies.length, 1);
+    }
   });
 
   test('an upstream that does not begin to answer is a 504', () => {

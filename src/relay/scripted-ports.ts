@@ -16,7 +16,13 @@ import type {
   UpstreamFailure,
 } from '../core/ports.ts';
 import type { RoutingTable } from '../core/route.ts';
-import { type HeaderMode, IsolationError, type Lane, type LaneRequest } from '../lanes/lane.ts';
+import {
+  type HeaderMode,
+  IsolationError,
+  type Lane,
+  type LaneRequest,
+  UneditableError,
+} from '../lanes/lane.ts';
 import type { AnomalyRecord, UsageRecord } from '../ledger/record.ts';
 import { createHoldBudget, type HoldBudget } from './held-body.ts';
 import { createRelay, type Relay } from './relay.ts';
@@ -178,6 +184,9 @@ export class ScriptedAttempt implements Outbound {
   }
 }
 
+/** What goes wrong when a request is prepared: everywhere, or on the keyed lane. */
+export type PrepareFault = 'head' | 'body' | 'uneditable' | null;
+
 export interface Scene {
   readonly relay: Relay;
   readonly clock: HandClock;
@@ -185,7 +194,7 @@ export interface Scene {
   readonly records: UsageRecord[];
   readonly anomalies: AnomalyRecord[];
   readonly table: { -readonly [K in keyof RoutingTable]: RoutingTable[K] };
-  readonly options: { backoff: boolean; isolationFault: boolean };
+  readonly options: { backoff: boolean; fault: PrepareFault };
   readonly budget: HoldBudget;
   readonly keptModes: HeaderMode[];
   /** The one attempt that is under way. */
@@ -200,7 +209,7 @@ export function createScene(holdLimit?: number): Scene {
   const records: UsageRecord[] = [];
   const anomalies: AnomalyRecord[] = [];
   const keptModes: HeaderMode[] = [];
-  const options = { backoff: false, isolationFault: false };
+  const options: Scene['options'] = { backoff: false, fault: null };
   const table: Scene['table'] = {
     routes: [{ decision: 'rule:haiku', when: { model: '*haiku*' }, lane: 'zai' }],
     defaultLane: 'anthropic',
@@ -214,7 +223,13 @@ export function createScene(holdLimit?: number): Scene {
     headerMode: kind === 'keyed' ? 'x-api-key' : null,
     keepHeaderMode: (mode) => void keptModes.push(mode),
     prepare(request: LaneRequest, mode) {
-      if (options.isolationFault) throw new IsolationError(name, 'a scripted credential');
+      if (options.fault === 'head') throw new IsolationError(name, 'a scripted credential');
+      if (options.fault === 'body' && kind === 'keyed') {
+        throw new IsolationError(name, 'a scripted credential', 'body');
+      }
+      if (options.fault === 'uneditable' && kind === 'keyed') {
+        throw new UneditableError(name, 'scripted');
+      }
       return {
         method: request.head.method,
         target: request.head.target,
