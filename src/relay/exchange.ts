@@ -119,6 +119,7 @@ export class Exchange implements InboundEvents {
     assert(this.#stage !== 'over', 'an exchange ends once');
     this.#stage = 'over';
     this.#cancelWait?.();
+    if (this.#attempt !== null) this.#note(this.#attempt);
     this.#attempt?.abort();
     this.#intake?.held.release();
     // Taken here, since the reader of an encoded answer may need a moment more.
@@ -240,6 +241,12 @@ export class Exchange implements InboundEvents {
 
   /* ---- the upstream's side ---- */
 
+  /** What an attempt came to so far. */
+  #note(attempt: Attempt): void {
+    this.#account.bytesUp = attempt.bytesUp;
+    this.#account.h2 = attempt.protocol === 'h2';
+  }
+
   #interim(head: ResponseHead): void {
     // A held request was already told to continue.
     if (head.status === 100 && !this.#streaming) return;
@@ -250,8 +257,7 @@ export class Exchange implements InboundEvents {
     const account = this.#account;
     const lane = this.#lane;
     const deps = this.#deps;
-    account.bytesUp = attempt.bytesUp;
-    account.h2 = attempt.protocol === 'h2';
+    this.#note(attempt);
     const verdict = judgeHead(head, {
       lane,
       mode: attempt.prepared.headerMode,
@@ -325,7 +331,7 @@ export class Exchange implements InboundEvents {
   #answerEnd(trailers: Fields): void {
     const attempt = this.#attempt;
     this.#account.upstreamEnded = true;
-    this.#account.bytesUp = attempt?.bytesUp ?? this.#account.bytesUp;
+    if (attempt !== null) this.#note(attempt);
     this.#attempt = null;
     // An unread rest of the request is the edge's to drain: nobody upstream wants it.
     this.#inbound.resume();
@@ -334,8 +340,7 @@ export class Exchange implements InboundEvents {
 
   #failed(failure: UpstreamFailure): void {
     const account = this.#account;
-    account.bytesUp = this.#attempt?.bytesUp ?? account.bytesUp;
-    account.h2 = this.#attempt?.protocol === 'h2';
+    if (this.#attempt !== null) this.#note(this.#attempt);
     this.#attempt = null;
     const { attempts } = account;
     const code = failure.code;
