@@ -39,8 +39,11 @@ export const CLIENT_CONNECTIONS_MAX = 4096;
 export const CLIENT_HEAD_MS_MAX = 60_000;
 /** A client must finish the TLS handshake inside its tunnel within this time. */
 export const CLIENT_TLS_MS_MAX = 30_000;
-/** What is read and thrown away of a request that was answered early, before the connection closes. */
-export const LINGER_BYTES_MAX = 4 * 1024 * 1024;
+/**
+ * What is read and thrown away of a request that was answered early, before the connection closes:
+ * the largest body that is legitimate, since a client that is still writing may look at nothing else.
+ */
+export const LINGER_BYTES_MAX = HELD_BODY_BYTES_MAX;
 /** How long that reading and throwing away may last. */
 export const LINGER_MS_MAX = 5_000;
 /**
