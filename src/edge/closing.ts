@@ -10,7 +10,7 @@ import { type ErrorCode, localAnswer } from '../core/errors.ts';
 import { encodeResponseHead } from '../core/http1/write.ts';
 import { LINGER_BYTES_MAX, LINGER_MS_MAX } from '../core/limits.ts';
 import type { Field } from '../core/message.ts';
-import type { Outbox } from './outbox.ts';
+import type { Outbox } from '../sockets/outbox.ts';
 
 /**
  * Sends what is queued, then FIN; destroys the socket when the peer has closed too, after

@@ -21,12 +21,12 @@ import {
 } from '../core/limits.ts';
 import { CONTINUE, type Field, type RequestHead } from '../core/message.ts';
 import type { ByteStream, Via } from '../core/ports.ts';
+import { createByteStream } from '../sockets/byte-stream.ts';
+import { Outbox } from '../sockets/outbox.ts';
 import { judge, type Scope } from './admission.ts';
-import { createByteStream } from './byte-stream.ts';
 import { answerAndClose, closeLingering, resetAfterFlush } from './closing.ts';
 import type { ConnectionContext, Role } from './context.ts';
 import { type ExchangeLink, Http1Exchange } from './h1-exchange.ts';
-import { Outbox } from './outbox.ts';
 import { serve } from './serve.ts';
 
 /** Takes a connection over after CONNECT, with the bytes that came behind its head. */

@@ -21,8 +21,8 @@ import {
   type ResponseHead,
 } from '../core/message.ts';
 import type { ByteStream, Delivery, Inbound, InboundEvents, Via } from '../core/ports.ts';
+import type { Outbox } from '../sockets/outbox.ts';
 import { type AnswerPlan, encodeAnswer, planAnswer, reasonOf } from './answer-plan.ts';
-import type { Outbox } from './outbox.ts';
 
 /** What an exchange asks of its connection. */
 export interface ExchangeLink {

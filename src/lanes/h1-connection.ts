@@ -12,6 +12,7 @@ import { createResponseParser } from '../core/http1/response-parser.ts';
 import type { CodecError, ResponseEvents, ResponseParser } from '../core/http1/types.ts';
 import type { Fields, ResponseHead } from '../core/message.ts';
 import type { OutboundEvents } from '../core/ports.ts';
+import { Outbox } from '../sockets/outbox.ts';
 import { brokenConnection, errorDetail } from './failure.ts';
 import { type EncodedRequest, H1Exchange } from './h1-exchange.ts';
 import type { Upstream } from './upstream.ts';
@@ -30,6 +31,8 @@ export class H1Connection implements ResponseEvents {
   readonly socket: Socket;
   readonly upstream: Upstream;
   readonly parser: ResponseParser;
+  /** All that is written to the socket. */
+  readonly outbox: Outbox;
   readonly owner: H1Owner;
   /** Exchanges begun on it. */
   exchanges = 0;
@@ -37,7 +40,6 @@ export class H1Connection implements ResponseEvents {
   idleSince = 0;
   #exchange: H1Exchange | null = null;
   #gone = false;
-  #corked = false;
   /** The socket speaks another protocol now, and its events are not ours. */
   #released = false;
 
@@ -49,7 +51,7 @@ export class H1Connection implements ResponseEvents {
     socket.on('error', (error) => this.#broken(error));
     socket.on('close', () => this.#closed());
     socket.on('end', () => this.#finished());
-    socket.on('drain', () => this.#exchange?.drained());
+    this.outbox = new Outbox(socket, () => this.#exchange?.drained());
     socket.on('data', (bytes: Buffer) => this.#received(bytes));
   }
 
@@ -78,20 +80,6 @@ export class H1Connection implements ResponseEvents {
     return exchange;
   }
 
-  /** Joins what is written in this turn of the event loop into one write of the system. */
-  cork(): void {
-    if (this.#corked) return;
-    this.#corked = true;
-    this.socket.cork();
-    process.nextTick(uncork, this);
-  }
-
-  /** For `cork` only. */
-  uncork(): void {
-    this.#corked = false;
-    this.socket.uncork();
-  }
-
   /** Ends the connection at once; what its exchange still had to hear is its own affair. */
   destroy(): void {
     this.#exchange = null;
@@ -104,8 +92,10 @@ export class H1Connection implements ResponseEvents {
     this.#exchange = null;
     this.#released = true;
     this.#leave();
-    const early = this.parser.release();
-    return early;
+    this.socket.pause();
+    this.outbox.flush();
+    this.outbox.detach();
+    return this.parser.release();
   }
 
   onInterim(head: ResponseHead): void {
@@ -175,7 +165,7 @@ export class H1Connection implements ResponseEvents {
     if (this.#exchange !== exchange || !exchange.over) return;
     this.#exchange = null;
     const { socket } = this;
-    if (!exchange.reusable || !this.usable || socket.writableLength > 0) {
+    if (!exchange.reusable || !this.usable || this.outbox.pendingBytes > 0) {
       this.destroy();
       return;
     }
@@ -190,8 +180,4 @@ export class H1Connection implements ResponseEvents {
     this.#gone = true;
     this.owner.onGone(this);
   }
-}
-
-function uncork(connection: H1Connection): void {
-  connection.uncork();
 }

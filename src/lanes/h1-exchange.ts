@@ -9,7 +9,7 @@ import assert from 'node:assert/strict';
 import { encodeChunk, encodeLastChunk, encodeRequestHead } from '../core/http1/write.ts';
 import { type Fields, payloadLength, type ResponseHead } from '../core/message.ts';
 import type { AttemptPhase, Outbound, OutboundEvents } from '../core/ports.ts';
-import { socketByteStream } from './byte-stream.ts';
+import { createByteStream } from '../sockets/byte-stream.ts';
 import type { FailureCode } from './failure.ts';
 import type { H1Connection } from './h1-connection.ts';
 import type { PreparedRequest } from './lane.ts';
@@ -72,27 +72,25 @@ export class H1Exchange implements Outbound {
 
   /** Sends the head; the whole request where it has no body. */
   begin(head: Buffer): void {
-    this.#connection.cork();
     this.#sent = true;
-    this.#connection.socket.write(head);
+    this.#connection.outbox.push(head);
     if (this.#request.framing.kind === 'none') this.#requestEnded = true;
     this.#watch();
   }
 
   write(wire: Buffer, data: readonly Buffer[] | null): boolean {
     if (this.over || this.#requestEnded || this.#discarding) return true;
-    const { socket } = this.#connection;
+    const { outbox } = this.#connection;
     if (this.#lengthLeft !== null) {
       this.#lengthLeft -= payloadLength(wire, data);
       // A byte too many would be the start of the next request on this connection.
       assert(this.#lengthLeft >= 0, 'the body is longer than its Content-Length');
     }
-    this.#connection.cork();
     this.#lastPieceFramed = data !== null;
     if (this.#encodes && data === null) {
-      for (const piece of encodeChunk([wire])) socket.write(piece);
+      for (const piece of encodeChunk([wire])) outbox.push(piece);
     } else {
-      socket.write(wire);
+      outbox.push(wire);
     }
     return this.#hasRoom();
   }
@@ -105,8 +103,7 @@ export class H1Exchange implements Outbound {
     );
     // The client's own last chunk came with its last piece; a body framed here has none yet.
     if (this.#encodes && !this.#lastPieceFramed) {
-      this.#connection.cork();
-      this.#connection.socket.write(encodeLastChunk(trailers));
+      this.#connection.outbox.push(encodeLastChunk(trailers));
     }
     this.#requestEnded = true;
     this.#hasRoom();
@@ -203,7 +200,7 @@ export class H1Exchange implements Outbound {
   }
 
   #hasRoom(): boolean {
-    if (!this.#connection.socket.writableNeedDrain) return true;
+    if (this.#connection.outbox.hasRoom()) return true;
     if (!this.#wantsDrain) {
       this.#wantsDrain = true;
       this.#watch();
@@ -230,7 +227,7 @@ export class H1Exchange implements Outbound {
     this.#close();
     const { socket } = this.#connection;
     const early = this.#connection.release();
-    this.#events.onUpgrade(head, socketByteStream(socket, early));
+    this.#events.onUpgrade(head, createByteStream(socket, early));
   }
 
   #close(): void {

@@ -15,7 +15,7 @@ import type { ByteStream, ByteStreamEvents } from '../core/ports.ts';
 export function createByteStream(
   socket: net.Socket,
   early: Buffer,
-  onClose: (isWhole: boolean) => void,
+  onClose: (isWhole: boolean) => void = () => undefined,
 ): ByteStream {
   let events: ByteStreamEvents | null = null;
   let isPaused = false;

@@ -34,7 +34,7 @@ export class Outbox {
     return false;
   }
 
-  /** Lets go of the socket. Nothing may be queued. */
+  /** Lets go of the socket, which somebody else writes to from now on. Nothing may be queued. */
   detach(): void {
     this.#socket.removeListener('drain', this.#drained);
   }
