@@ -6,7 +6,7 @@
  * was written before it.
  */
 import assert from 'node:assert';
-import { constants, type ServerHttp2Stream } from 'node:http2';
+import { constants, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import { crc32 } from 'node:zlib';
 import { endToEnd, fieldValue } from '../core/fields.ts';
 import { H2_RELEASE_MS, LINGER_MS_MAX } from '../core/limits.ts';
@@ -26,6 +26,8 @@ export class Http2Exchange implements Inbound {
   readonly via: Via;
   readonly protocol = 'h2' as const;
   readonly #stream: ServerHttp2Stream;
+  /** Kept, since a closed stream has forgotten it. */
+  readonly #session: Http2Session | undefined;
   readonly #onOver: () => void;
   #events: InboundEvents | null = null;
   #requestBytes = 0;
@@ -47,6 +49,7 @@ export class Http2Exchange implements Inbound {
     this.head = head;
     this.via = via;
     this.#stream = stream;
+    this.#session = stream.session;
     stream.on('trailers', (_headers, _flags, raw) => {
       this.#requestTrailers = trailersFromHttp2(raw);
     });
@@ -170,10 +173,14 @@ export class Http2Exchange implements Inbound {
     return framing.kind !== 'length' || framing.length === this.#requestBytes;
   }
 
-  /** A stream whose two sides end in one turn closes without a `finish`. */
+  /**
+   * A stream whose two sides end in one turn closes without a `finish`, and Node 22 counts its last
+   * bytes as unwritten still. While its session lives, only END_STREAM both ways closes it so.
+   */
   #isAllSent(): boolean {
     const { rstCode, writableLength } = this.#stream;
-    return this.#isEnded && rstCode === constants.NGHTTP2_NO_ERROR && writableLength === 0;
+    if (!this.#isEnded || rstCode !== constants.NGHTTP2_NO_ERROR) return false;
+    return writableLength === 0 || this.#session?.destroyed === false;
   }
 
   /** The answer is complete: an unfinished request is given up without blame (section 8.1). */
