@@ -20,6 +20,7 @@ import type { ByteStream, Delivery, Inbound, InboundEvents, Via } from '../core/
 import { fieldsToHttp2, responseToHttp2, trailersFromHttp2 } from './h2-head.ts';
 
 const NOTHING: Buffer = Buffer.alloc(0);
+const COUNTS_LATE = Number.parseInt(process.versions.node, 10) < 26;
 
 export class Http2Exchange implements Inbound {
   readonly head: RequestHead;
@@ -174,13 +175,14 @@ export class Http2Exchange implements Inbound {
   }
 
   /**
-   * A stream whose two sides end in one turn closes without a `finish`, and Node 22 counts its last
-   * bytes as unwritten still. While its session lives, only END_STREAM both ways closes it so.
+   * A stream whose two sides end in one turn closes without a `finish`, and before Node 26 its last
+   * bytes count as unwritten still. There a close without a code, while the session lives, is taken
+   * for END_STREAM both ways: a client that resets with NO_ERROR in that moment looks the same.
    */
   #isAllSent(): boolean {
     const { rstCode, writableLength } = this.#stream;
     if (!this.#isEnded || rstCode !== constants.NGHTTP2_NO_ERROR) return false;
-    return writableLength === 0 || this.#session?.destroyed === false;
+    return writableLength === 0 || (COUNTS_LATE && this.#session?.destroyed === false);
   }
 
   /** The answer is complete: an unfinished request is given up without blame (section 8.1). */
