@@ -10,6 +10,7 @@ import { createMetrics } from './admin/metrics.ts';
 import { serveControl } from './admin/server.ts';
 import { type Control, ControlError, type StatusReport } from './admin/types.ts';
 import { diffConfig } from './config/describe.ts';
+import { ConfigError } from './config/errors.ts';
 import type { Config } from './config/types.ts';
 import { formatAuthority } from './core/authority.ts';
 import { DRAIN_MS_MAX } from './core/limits.ts';
@@ -20,7 +21,9 @@ import type { Lane } from './lanes/lane.ts';
 import { openLedger } from './ledger/file-ledger.ts';
 import type { Ledger, UsageRecord } from './ledger/record.ts';
 import { createTee } from './ledger/tee.ts';
+import { listen } from './listen.ts';
 import { createLog } from './log.ts';
+import { PkiError } from './pki/errors.ts';
 import { type Authority, openAuthority } from './pki/store.ts';
 import { createHoldBudget } from './relay/held-body.ts';
 import { createRelay } from './relay/relay.ts';
@@ -53,16 +56,6 @@ export interface RunningProxy {
   close(): Promise<void>;
   /** Resolves when the proxy has ended, however it came to it. */
   readonly closed: Promise<void>;
-}
-
-/** The proxy could not start; `code` is stable, the message names the mend. */
-export class ProxyStartError extends Error {
-  override readonly name = 'ProxyStartError';
-  readonly code: string;
-  constructor(code: string, message: string, cause?: unknown) {
-    super(message, { cause });
-    this.code = code;
-  }
 }
 
 /** What a reload replaces as one. */
@@ -154,7 +147,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
     edge.accept(socket),
   );
-  boundPort = await listen(server, options.config);
+  boundPort = await listen(server, options.config.listen.host, options.config.listen.port);
 
   const ended = Promise.withResolvers<void>();
   let ending: Promise<void> | null = null;
@@ -211,10 +204,10 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
       if (options.reloadConfig === undefined) {
         throw new ControlError('no_reload', 'this proxy was started without a configuration.');
       }
-      const next = await options.reloadConfig();
+      const next = await options.reloadConfig().catch(refuseConfig);
       const changed = diffConfig(live.config, next);
       const old = live;
-      live = await buildLive(next, old);
+      live = await buildLive(next, old).catch(refuseConfig);
       if (next.paused !== old.config.paused) paused = next.paused;
       if (next.forceHaiku !== old.config.forceHaiku) force = next.forceHaiku;
       if (live.config.forceLane === null) force = false;
@@ -292,6 +285,14 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
   };
 }
 
+/** A configuration that can not be used is told over the control socket in its own words. */
+function refuseConfig(error: unknown): never {
+  if (error instanceof ConfigError || error instanceof PkiError) {
+    throw new ControlError('bad_config', error.message);
+  }
+  throw error;
+}
+
 async function buildLive(config: Config, old: Live | null): Promise<Live> {
   const sameHosts = old !== null && old.config.intercept.join() === config.intercept.join();
   const authority = sameHosts
@@ -322,49 +323,6 @@ function keepHeaderModes(old: Live, lanes: ReadonlyMap<string, Lane>, config: Co
     const after = config.lanes.get(name)?.credentials;
     const same = before?.kind === 'key' && after?.kind === 'key' && before.header === after.header;
     if (same && mode !== null && lane.headerMode !== null) lane.keepHeaderMode(mode);
-  }
-}
-
-function listen(server: net.Server, config: Config): Promise<number> {
-  const { host, port } = config.listen;
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => reject(startError(error, host, port)));
-    server.listen({ host, port }, () => {
-      const address = server.address();
-      server.removeAllListeners('error');
-      server.on('error', () => undefined);
-      resolve(address !== null && typeof address === 'object' ? address.port : port);
-    });
-  });
-}
-
-function startError(error: NodeJS.ErrnoException, host: string, port: number): ProxyStartError {
-  const where = `${host}:${port}`;
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return new ProxyStartError(
-        'port_in_use',
-        `${where} is in use. Stop what listens there, or choose another port with --port or MITM_PORT.`,
-        error,
-      );
-    case 'EACCES':
-      return new ProxyStartError(
-        'port_forbidden',
-        `${where} may not be bound by this user. Choose a port above 1023 with --port or MITM_PORT.`,
-        error,
-      );
-    case 'EADDRNOTAVAIL':
-      return new ProxyStartError(
-        'address_unknown',
-        `${host} is no address of this machine. Choose another with --host.`,
-        error,
-      );
-    default:
-      return new ProxyStartError(
-        'listen_failed',
-        `${where}: ${error.code ?? error.message}`,
-        error,
-      );
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util';
 
+import { ControlError } from '../admin/types.ts';
 import { say } from './output.ts';
 
 /** The exit codes of the contract (section 2). */
@@ -51,6 +52,8 @@ export function describeFailure(error: unknown): string {
 
 /** Errors know their exit code where it is not the common one (1). */
 function exitCodeOf(error: unknown): number {
+  // A configuration that a running proxy refused is as bad as one that is refused here.
+  if (error instanceof ControlError && error.code === 'bad_config') return EXIT.config;
   if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') {
     return error.exitCode;
   }
