@@ -3,13 +3,12 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import net, { type AddressInfo } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { headerOf } from '../src/twin/index.ts';
 import { curl, skipCurl, skipCurlH2, splitAnswer, startCurl } from './support/curl.ts';
+import { closedPort } from './support/origin.ts';
 import { type Rig, startRig } from './support/rig.ts';
 import { FAKE_API_KEY } from './support/sdk.ts';
 
@@ -273,14 +272,4 @@ function printed(stream: NodeJS.ReadableStream | null, text: string): Promise<vo
     });
     stream?.once('end', () => reject(new Error(`it ended: ${all}`)));
   });
-}
-
-/** A port of loopback where nobody listens. */
-async function closedPort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
