@@ -18,6 +18,11 @@ export const TRAILER_BYTES_MAX = 16 * 1024;
 export const HELD_BODY_BYTES_MAX = 33 * 1024 * 1024;
 /** All held request bodies of the process together; past it a request streams without a replay. */
 export const HELD_TOTAL_BYTES_MAX = 512 * 1024 * 1024;
+/**
+ * Bytes of a held body handed to a transport in one piece. What an HTTP/2 session has not sent yet counts
+ * against its memory, and beyond that node:http2 refuses the answers of all its streams.
+ */
+export const WRITE_BYTES_MAX = 256 * 1024;
 /** Longest value of a routed key (`model`) that is read. */
 export const KEY_VALUE_BYTES_MAX = 1024;
 /** Deepest nesting that the JSON scanner follows; a deeper body is not routed. */

@@ -2,10 +2,12 @@
  * One attempt of an exchange at an upstream: writes the request under backpressure and hands on what
  * comes back, until it is aborted. After `abort` no event passes, whatever the transport still says.
  */
+import { WRITE_BYTES_MAX } from '../core/limits.ts';
 import type { Fields } from '../core/message.ts';
 import { payloadLength } from '../core/message.ts';
 import type { Inbound, Outbound, OutboundEvents } from '../core/ports.ts';
 import type { Lane, PreparedRequest } from '../lanes/lane.ts';
+import type { HeldBody } from './held-body.ts';
 
 /** What the exchange hears of an attempt; `onDrain` is the attempt's own affair. */
 export type AttemptEvents = Omit<OutboundEvents, 'onDrain'>;
@@ -14,23 +16,37 @@ export class Attempt {
   readonly prepared: PreparedRequest;
   readonly #inbound: Inbound;
   readonly #events: AttemptEvents;
+  /** A body that was held at first and then could not be; released once it is written. */
+  readonly #spilled: HeldBody | null;
   #outbound: Outbound | null = null;
   #over = false;
   #bytesUp = 0;
-  /** The next piece of a held body to be written. */
+  /** Payload to be written, from the piece `#next` and its byte `#offset` on. */
+  #pieces: readonly Buffer[];
   #next = 0;
+  #offset = 0;
+  /** The upstream said that it is full, and not yet that it is not. */
+  #full = false;
   #ending: Fields | null = null;
   #ended = false;
 
-  constructor(prepared: PreparedRequest, inbound: Inbound, events: AttemptEvents) {
+  /** @param spilled what was collected of a body that could not be held to its end; it goes first */
+  constructor(
+    prepared: PreparedRequest,
+    inbound: Inbound,
+    events: AttemptEvents,
+    spilled: HeldBody | null = null,
+  ) {
     this.prepared = prepared;
     this.#inbound = inbound;
     this.#events = events;
+    this.#pieces = prepared.body ?? spilled?.pieces ?? [];
+    this.#spilled = spilled;
   }
 
-  /** Body bytes handed to the upstream so far; what still waits for a connection never left. */
+  /** Body bytes handed to the upstream so far. */
   get bytesUp(): number {
-    return this.protocol === null ? 0 : this.#bytesUp;
+    return this.#bytesUp;
   }
 
   get protocol(): 'h1' | 'h2' | null {
@@ -57,14 +73,39 @@ export class Attempt {
   /** Writes a piece of a streamed body; false when the upstream is full. */
   write(wire: Buffer, data: readonly Buffer[] | null): boolean {
     if (this.#over || this.#outbound === null) return true;
-    this.#bytesUp += payloadLength(wire, data);
-    return this.#outbound.write(wire, data);
+    if (this.#spilled === null) {
+      this.#bytesUp += payloadLength(wire, data);
+      return this.#outbound.write(wire, data);
+    }
+    // The client's chunks were opened when they were collected: what follows is payload too.
+    this.#pieces = [...this.#pieces, ...(data ?? [wire])];
+    return this.flush();
   }
 
-  /** The request is complete: what is held of it is written, then its end. */
+  /** Writes what is at hand of the body; false when the upstream is full. */
+  flush(): boolean {
+    const outbound = this.#outbound;
+    if (this.#over || outbound === null || this.#ended) return true;
+    if (this.#full) return false;
+    while (this.#next < this.#pieces.length) {
+      this.#full = !outbound.write(this.#take(), null);
+      if (this.#full) return false;
+    }
+    if (this.#spilled !== null) {
+      this.#pieces = [];
+      this.#next = 0;
+      this.#spilled.release();
+    }
+    if (this.#ending === null) return true;
+    this.#ended = true;
+    outbound.end(this.#ending);
+    return true;
+  }
+
+  /** The request is complete: what is left of it is written, then its end. */
   end(trailers: Fields): void {
     this.#ending = trailers;
-    this.#pump();
+    this.flush();
   }
 
   pause(): void {
@@ -89,22 +130,23 @@ export class Attempt {
   }
 
   #drained(): void {
-    if (this.#over) return;
-    if (this.prepared.body === null) this.#inbound.resume();
-    else this.#pump();
+    this.#full = false;
+    if (!this.#over && this.flush() && this.#ending === null) this.#inbound.resume();
   }
 
-  #pump(): void {
-    const outbound = this.#outbound;
-    if (this.#over || outbound === null || this.#ending === null || this.#ended) return;
-    const body = this.prepared.body ?? [];
-    while (this.#next < body.length) {
-      const piece = body[this.#next] as Buffer;
-      this.#next += 1;
-      this.#bytesUp += piece.length;
-      if (!outbound.write(piece, null)) return;
+  /** The next piece; a large one in parts. */
+  #take(): Buffer {
+    const whole = this.#pieces[this.#next] as Buffer;
+    let piece = whole;
+    if (whole.length > WRITE_BYTES_MAX) {
+      piece = whole.subarray(this.#offset, this.#offset + WRITE_BYTES_MAX);
+      this.#offset += piece.length;
     }
-    this.#ended = true;
-    outbound.end(this.#ending);
+    if (piece === whole || this.#offset === whole.length) {
+      this.#next += 1;
+      this.#offset = 0;
+    }
+    this.#bytesUp += piece.length;
+    return piece;
   }
 }

@@ -40,6 +40,12 @@ export class Book {
     });
   }
 
+  /** An exception inside the program; its message may quote what no ledger holds. */
+  fault(where: string, error: unknown): void {
+    const detail = error instanceof Error ? error.name : 'unknown';
+    this.anomaly('internal', where, { detail });
+  }
+
   /** Writes the record of the exchange, and says what was abnormal about its end. */
   close(delivery: Delivery, sse: boolean, facts: AnswerFacts | null, now: number): void {
     const { account } = this;

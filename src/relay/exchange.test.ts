@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { WRITE_BYTES_MAX } from '../core/limits.ts';
 import type { Field } from '../core/message.ts';
 import { createScene, ScriptedClient, scriptedStream } from './scripted-ports.ts';
 import { joinStreams } from './upgrade.ts';
@@ -79,6 +80,40 @@ describe('a routed exchange', () => {
       scene.anomalies.map(({ kind }) => kind),
       ['not_held'],
     );
+  });
+
+  test('that outgrows its place in the midst of a chunk goes on as payload, under backpressure', () => {
+    const scene = createScene(10);
+    const { client } = messages(asking('claude-haiku-5-5'));
+    scene.open(client);
+    const bytes = (text: string): Buffer => Buffer.from(text);
+    client.events.onBody(bytes('1a\r\n{"model":'), [bytes('{"model":')]);
+    scene.onOpen = (attempt) => {
+      attempt.full = true;
+    };
+    client.events.onBody(bytes('"claude'), [bytes('"claude')]);
+    const attempt = scene.attempt();
+    assert.deepEqual([attempt.sent.toString(), client.paused], ['{"model":', true]);
+    client.events.onBody(bytes('-sonnet-5"}\r\n0\r\n\r\n'), [bytes('-sonnet-5"}')]);
+    client.events.onEnd([]);
+    assert.equal(attempt.ended, false);
+    assert.equal(scene.budget.used, 9);
+    attempt.full = false;
+    attempt.events.onDrain();
+    assert.equal(attempt.sent.toString(), '{"model":"claude-sonnet-5"}');
+    assert.equal(attempt.framed, false);
+    assert.deepEqual([attempt.ended, scene.budget.used], [true, 0]);
+  });
+
+  test('is written in pieces of bounded size', () => {
+    const scene = createScene();
+    const body = JSON.stringify({ model: 'claude-sonnet-5-5', text: 'x'.repeat(700_000) });
+    const { client, send } = messages(body);
+    scene.open(client);
+    send();
+    assert.equal(scene.attempt().sent.toString(), body);
+    assert.deepEqual(scene.attempt().sizes.slice(0, -1), [WRITE_BYTES_MAX, WRITE_BYTES_MAX]);
+    assert.equal(client.paused, false);
   });
 
   test('is recorded once, with tokens, health, and what it took', () => {

@@ -34,12 +34,11 @@ import {
 import type { ExchangeSamples } from '../ledger/tee.ts';
 import { type Account, openAccount } from './account.ts';
 import { type AnswerReader, createAnswerReader } from './answer-reader.ts';
-import { Attempt } from './attempt.ts';
+import { Attempt, type AttemptEvents } from './attempt.ts';
 import { Book } from './book.ts';
 import { createIntake, type Intake } from './intake.ts';
 import { judgeHead } from './policy.ts';
 import type { RelayDeps } from './relay.ts';
-
 import { joinStreams } from './upgrade.ts';
 
 type Stage = 'collecting' | 'sending' | 'answering' | 'over';
@@ -184,22 +183,20 @@ export class Exchange implements InboundEvents {
     if (prepared === null) return;
     account.modelSent = prepared.modelSent;
     account.headerMode = prepared.headerMode;
-    const attempt = new Attempt(prepared, this.#inbound, {
+    const events: AttemptEvents = {
       onInterim: (head) => this.#interim(head),
       onHead: (head) => this.#answer(attempt, head),
       onBody: (wire, data) => this.#answerBody(wire, data),
       onEnd: (trailers) => this.#answerEnd(trailers),
       onFail: (failure) => this.#failed(failure),
       onUpgrade: (head, stream) => this.#upgraded(head, stream),
-    });
+    };
+    const spilled = this.#streaming ? (this.#intake?.held ?? null) : null;
+    const attempt = new Attempt(prepared, this.#inbound, events, spilled);
     this.#attempt = attempt;
     attempt.open(lane);
-    if (this.#streaming) {
-      // What was collected before the spill goes first; it can not be sent again.
-      for (const piece of this.#intake?.held.pieces ?? []) this.#forward(piece, null);
-      this.#intake?.held.release();
-    }
     if (this.#requestEnded || !this.#streaming) attempt.end(this.#trailers);
+    else if (!attempt.flush()) this.#inbound.pause();
   }
 
   #prepare(lane: Lane, mode: HeaderMode | undefined): PreparedRequest | null {
@@ -223,7 +220,7 @@ export class Exchange implements InboundEvents {
     const isolation = error instanceof IsolationError;
     const harmless = error instanceof UneditableError || (isolation && error.part === 'body');
     if (isolation) this.#book.anomaly('lane_isolation', error.part, { detail: error.message });
-    else this.#book.anomaly('internal', 'prepare', { detail: nameOf(error) });
+    else this.#book.fault('prepare', error);
     if (harmless && lane !== defaultLane) {
       account.decision = 'default';
       account.attempts -= 1;
@@ -402,8 +399,4 @@ export class Exchange implements InboundEvents {
     if (this.#samples !== null) this.#deps.tee.write(this.#samples, this.#account.lane);
     this.#onOver();
   }
-}
-
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : 'unknown';
 }

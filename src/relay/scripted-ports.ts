@@ -142,6 +142,10 @@ export class ScriptedAttempt implements Outbound {
   readonly events: OutboundEvents;
   protocol: 'h1' | 'h2' | null = 'h1';
   sent = Buffer.alloc(0);
+  /** Of the pieces written. */
+  readonly sizes: number[] = [];
+  /** A piece came in the client's own chunks. */
+  framed = false;
   ended = false;
   aborted = false;
   paused = false;
@@ -154,6 +158,8 @@ export class ScriptedAttempt implements Outbound {
   }
   write(wire: Buffer, data: readonly Buffer[] | null): boolean {
     this.sent = Buffer.concat([this.sent, ...(data ?? [wire])]);
+    this.sizes.push(wire.length);
+    this.framed ||= data !== null;
     return !this.full;
   }
   end(): void {
@@ -197,6 +203,8 @@ export interface Scene {
   readonly options: { backoff: boolean; fault: PrepareFault };
   readonly budget: HoldBudget;
   readonly keptModes: HeaderMode[];
+  /** Sees each attempt before anything is written to it. */
+  onOpen: (attempt: ScriptedAttempt) => void;
   /** The one attempt that is under way. */
   attempt(): ScriptedAttempt;
   open(client: ScriptedClient): void;
@@ -246,6 +254,7 @@ export function createScene(holdLimit?: number): Scene {
     open(request, events) {
       const attempt = new ScriptedAttempt(name, request.headerMode, events);
       attempts.push(attempt);
+      scene.onOpen(attempt);
       return attempt;
     },
     close() {},
@@ -284,7 +293,8 @@ export function createScene(holdLimit?: number): Scene {
       return `x${ids}`;
     },
   });
-  return {
+  const scene: Scene = {
+    onOpen() {},
     relay,
     clock,
     attempts,
@@ -301,6 +311,7 @@ export function createScene(holdLimit?: number): Scene {
     },
     open: (client) => relay.handle(client),
   };
+  return scene;
 }
 
 /** A stream of bytes that a test plays. */
