@@ -262,7 +262,7 @@ export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
         bundle: authority.bundlePath,
       },
       memory: { rss_bytes: memory.rss, heap_bytes: memory.heapUsed },
-      notes: config.notes,
+      notes: [...config.notes, ...authority.notes],
     };
   };
 
