@@ -44,9 +44,9 @@ export class Attempt {
     this.#spilled = spilled;
   }
 
-  /** Body bytes handed to the upstream so far. */
+  /** Body bytes handed to the upstream so far; what still waits for a connection never left. */
   get bytesUp(): number {
-    return this.#bytesUp;
+    return this.protocol === null ? 0 : this.#bytesUp;
   }
 
   get protocol(): 'h1' | 'h2' | null {
