@@ -9,7 +9,7 @@ import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { UsageRecord } from '../../src/ledger/record.ts';
-import type { Twin } from '../../src/twin/index.ts';
+import type { TwinEndpoint } from '../../src/twin/index.ts';
 import { type Cleanup, tempHome } from './home.ts';
 
 /** The launcher of the checkout. */
@@ -20,12 +20,18 @@ const STOP_MS_MAX = 10_000;
 const POLL_MS = 10;
 const LISTENING = /^lanekeeper listening on (http:\/\/127\.0\.0\.1:(\d+))$/m;
 
+/** Where the lanes lead. */
+export interface Upstreams {
+  readonly anthropic: Pick<TwinEndpoint, 'origin' | 'ca'>;
+  readonly zai: Pick<TwinEndpoint, 'origin' | 'basePath'>;
+}
+
 export interface ProxyProcessOptions {
   /**
    * Upstreams of the test's own, named by a configuration file; default: the embedded twin. With
    * them there is a lane zai only where `env` has a `ZAI_API_KEY`.
    */
-  readonly twin?: Twin;
+  readonly twin?: Upstreams;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -106,7 +112,7 @@ export async function readRecords(home: string, count: number): Promise<UsageRec
 }
 
 /** Both lanes, led to a twin that runs in the test's own process. */
-async function writeConfiguration(home: string, twin: Twin): Promise<void> {
+async function writeConfiguration(home: string, twin: Upstreams): Promise<void> {
   await writeFile(path.join(home, 'twin-ca.pem'), twin.anthropic.ca);
   const lanes = {
     anthropic: { upstream: twin.anthropic.origin, credentials: 'passthrough', ca: 'twin-ca.pem' },

@@ -153,7 +153,8 @@ async function exchangeHttp2(
   request: RequestParts,
   onBytes: (bytes: Buffer) => void,
 ): Promise<Seen> {
-  const session = http2.connect(proxy.url);
+  // node:http2 refuses an answer that comes while more than this waits to be sent, MB.
+  const session = http2.connect(proxy.url, { maxSessionMemory: 256 });
   session.on('error', () => {});
   const stream = session.request({
     ':method': request.method ?? 'POST',

@@ -93,7 +93,11 @@ export function replyOf(bytes: string | Buffer): Reply {
 }
 
 /** The configuration with a lane led to this upstream. */
-export function leadLane(config: Config, lane: string, upstream: RecordingUpstream): Config {
+export function leadLane(
+  config: Config,
+  lane: string,
+  upstream: Pick<RecordingUpstream, 'port' | 'ca'>,
+): Config {
   const lanes = new Map(config.lanes);
   const old = lanes.get(lane);
   if (old === undefined) throw new Error(`no lane ${lane}`);

@@ -42,7 +42,7 @@ export interface SdkClient {
 /** Makes a client. Its environment has no say: key, base URL and proxy are given here. */
 export function sdkClient(options: SdkOptions): SdkClient {
   const { route, protocol = 'h1' } = options;
-  const dispatcher = dispatcherOf(route, protocol === 'h2');
+  const dispatcher = dispatcherFor(route, protocol);
   // The runtime's own fetch may be of another undici than the dispatcher: theirs must be one.
   const fetch = undiciFetch as unknown as typeof globalThis.fetch;
   const client = new Anthropic({
@@ -68,7 +68,9 @@ function baseUrlOf(route: SdkRoute): string {
   }
 }
 
-function dispatcherOf(route: SdkRoute, allowH2: boolean): Dispatcher {
+/** What carries the client's requests: connections that way, of that protocol. */
+export function dispatcherFor(route: SdkRoute, protocol: 'h1' | 'h2'): Dispatcher {
+  const allowH2 = protocol === 'h2';
   switch (route.mode) {
     case 'direct':
       return new Agent({ allowH2, connect: { ca: route.ca, allowH2 } });
