@@ -4,16 +4,15 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
-import { extname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 import { isRunning } from '../admin/client.ts';
 import { DAEMON_START_MS_MAX, LOG_EXCERPT_BYTES_MAX } from '../core/limits.ts';
 import { CliError } from './failure.ts';
+import { PACKAGE_ROOT } from './package-info.ts';
 import type { CommonOptions } from './settings.ts';
 
-const THIS_FILE = fileURLToPath(import.meta.url);
-const MAIN = join(THIS_FILE, '..', `main${extname(THIS_FILE)}`);
+const ENTRY = join(PACKAGE_ROOT, 'bin', 'entry.mjs');
 const POLL_MS = 20;
 
 /** How starting one ended. */
@@ -36,7 +35,7 @@ export async function startDaemon(
     const offset = fstatSync(log).size;
     const child = spawn(
       process.execPath,
-      [...process.execArgv, MAIN, ...startArguments(home, options)],
+      [...process.execArgv, ENTRY, ...startArguments(home, options)],
       {
         detached: true,
         stdio: ['ignore', 'pipe', log],

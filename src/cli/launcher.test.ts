@@ -60,6 +60,7 @@ function installed(t: Scene): { root: string; launcher: string } {
   const launcher = join(root, 'bin', 'lanekeeper');
   mkdirSync(dirname(launcher));
   copyFileSync(LAUNCHER, launcher);
+  copyFileSync(join(PACKAGE_ROOT, 'bin', 'entry.mjs'), join(root, 'bin', 'entry.mjs'));
   return { root, launcher };
 }
 
@@ -100,7 +101,7 @@ test('an installed package runs its dist with a Node on PATH that is new enough'
   const { launcher } = installed(t);
   for (const version of ['v22.19.0', 'v23.0.1', 'v26.10.0']) {
     const path = `${fakeNode(t, version)}:/usr/bin:/bin`;
-    assert.match(run(launcher, ['status'], { path }).stdout, /^ran .*dist\/cli\/main\.js status$/m);
+    assert.match(run(launcher, ['status'], { path }).stdout, /^ran .*bin\/entry\.mjs status$/m);
   }
 });
 
