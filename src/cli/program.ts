@@ -93,7 +93,8 @@ function addProxyCommands(program: Command, act: Act): void {
       .command('twin')
       .description('run the simulated upstreams on their own, in the foreground')
       .option('--port <port>', 'port of the first; the second takes the next one', toPort)
-      .option('--seed <number>', 'what the answers are drawn from', toSeed),
+      .option('--seed <number>', 'what the answers are drawn from', toSeed)
+      .option('--faults <file>', 'what goes wrong: a fault plan in YAML or JSON'),
     async () => (await import('./commands/twin.ts')).twin,
   );
 }

@@ -174,6 +174,10 @@ export const TWIN_BODY_BYTES_MAX = 32 * 1024 * 1024;
 export const TWIN_DIRECTIVE_MAX = 10_000_000;
 /** Prompts whose attempts a twin counts, for directives with `times=`. */
 export const TWIN_COUNTED_PROMPTS_MAX = 4_096;
+/** Longest wait that one fault of a twin may last, unless until the client leaves: one hour. */
+export const TWIN_FAULT_MS_MAX = 3_600_000;
+/** Rules of one fault plan. */
+export const TWIN_FAULT_RULES_MAX = 1_000;
 
 /** Life of the local certificate authority and its leaf; clients refuse much longer ones. */
 export const CA_VALID_MS = 397 * 24 * 60 * 60_000;

@@ -74,10 +74,10 @@ const DIALECT: Dialect = {
   }),
 };
 
-/** A persona and the answer it gives to a body that is too large. */
+/** A persona, and the errors it gives where something else than the request decides. */
 export interface PersonaParts {
   readonly persona: Persona;
-  readonly tooLarge: (request: TwinRequest) => Script;
+  readonly fail: (request: TwinRequest, spec: ErrorSpec) => Script;
 }
 
 /** Makes the persona for a seed. */
@@ -105,7 +105,7 @@ export function anthropicPersona(seed: number): PersonaParts {
       }
       return modelsAnswer(occasion, path ?? '') ?? fail(occasion, { status: 404 });
     },
-    tooLarge: (request) => fail(occasionOf(request), { status: 413 }),
+    fail: (request, spec) => fail(occasionOf(request), spec),
   };
 }
 

@@ -5,18 +5,23 @@
 import assert from 'node:assert/strict';
 import type { Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Field, Script } from './types.ts';
+import type { BreakOff, Field, Script } from './types.ts';
 
 /** Where an answer goes. */
 export interface Stage {
   readonly output: Writable;
   head(status: number, fields: readonly Field[]): void;
+  breakOff(how: BreakOff): void;
+  /** Says that the connection ends with its last answer. */
+  farewell(): void;
 }
 
 /** Who is told what was sent. */
 export interface Audience {
   head(status: number): void;
   sent(bytes: Buffer): void;
+  /** The answer was broken off on purpose. */
+  broken(): void;
 }
 
 /** Plays a script to its end, or until the client is gone. */
@@ -44,6 +49,13 @@ export async function deliver(stage: Stage, script: Script, audience: Audience):
       case 'pause':
         await silence(output, step.ms);
         break;
+      case 'break':
+        audience.broken();
+        stage.breakOff(step);
+        return;
+      case 'farewell':
+        stage.farewell();
+        break;
     }
   }
   if (output.destroyed) return;
@@ -65,14 +77,15 @@ function drained(output: Writable): Promise<void> {
   });
 }
 
-function silence(output: Writable, ms: number): Promise<void> {
+function silence(output: Writable, ms: number | null): Promise<void> {
   return new Promise((resolve) => {
+    if (output.destroyed) return resolve();
     const done = (): void => {
       clearTimeout(timer);
       output.off('close', done);
       resolve();
     };
-    const timer = setTimeout(done, ms);
+    const timer = ms === null ? undefined : setTimeout(done, ms);
     output.on('close', done);
   });
 }

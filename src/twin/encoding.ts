@@ -71,10 +71,17 @@ function encoderOf(coding: Coding): zlib.Gzip | zlib.BrotliCompress | zlib.ZstdC
   }
 }
 
-/** The script with its payload cut into pieces of `size` bytes; what is left goes before a pause. */
-export async function* cutSteps(script: Script, size: number): AsyncGenerator<Step> {
+/**
+ * The script with its payload cut into pieces of these sizes in bytes, one after the other and then
+ * from the start; what is left goes before a pause.
+ *
+ * @param sizes at least one, each at least 1
+ */
+export async function* cutSteps(script: Script, sizes: readonly number[]): AsyncGenerator<Step> {
   let held: Buffer[] = [];
   let length = 0;
+  let turn = 0;
+  const size = (): number => sizes[turn % sizes.length] ?? 1;
   for await (const step of script) {
     if (step.kind !== 'bytes') {
       if (length > 0) yield { kind: 'bytes', bytes: Buffer.concat(held) };
@@ -85,14 +92,17 @@ export async function* cutSteps(script: Script, size: number): AsyncGenerator<St
     }
     held.push(step.bytes);
     length += step.bytes.length;
-    if (length < size) continue;
+    if (length < size()) continue;
     const bytes = Buffer.concat(held);
-    const whole = length - (length % size);
-    for (let from = 0; from < whole; from += size) {
-      yield { kind: 'bytes', bytes: bytes.subarray(from, from + size) };
+    let from = 0;
+    while (length >= size()) {
+      const piece = bytes.subarray(from, from + size());
+      yield { kind: 'bytes', bytes: piece };
+      from += piece.length;
+      length -= piece.length;
+      turn += 1;
     }
-    held = [bytes.subarray(whole)];
-    length -= whole;
+    held = [bytes.subarray(from)];
   }
   if (length > 0) yield { kind: 'bytes', bytes: Buffer.concat(held) };
 }

@@ -35,6 +35,13 @@ export function anthropicError(status: number): ErrorRow {
   );
 }
 
+/** The text that goes with a type of error. */
+export function anthropicErrorOfType(type: string): string {
+  return (
+    Object.values(BY_STATUS).find((row) => row.type === type)?.message ?? 'Internal server error'
+  );
+}
+
 interface BusinessRow {
   readonly status: number;
   readonly message: string;

@@ -4,17 +4,22 @@
  *
  * HTTP/2 settings are those of api.anthropic.com: 100 concurrent streams, 64 KiB initial window.
  */
+import { once } from 'node:events';
 import http from 'node:http';
 import http2 from 'node:http2';
-import type { AddressInfo, Socket } from 'node:net';
+import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import tls from 'node:tls';
+import { createSecureContext } from 'node:tls';
 import { HEAD_BYTES_MAX } from '../core/limits.ts';
-import type { Field } from './types.ts';
+import { type Connection, ignore, openConnection } from './connection.ts';
+import type { ConnectionVerdict } from './faults.ts';
+import type { BreakOff, Field } from './types.ts';
 
 const H2_SETTINGS = { maxConcurrentStreams: 100, initialWindowSize: 65_535, enablePush: false };
 /** Cloudflare keeps idle connections this long. */
 const KEEP_ALIVE_MS = 400_000;
+/** The port of an outage may be taken for a moment when it ends. */
+const REOPEN_MS = 20;
 /** Fields that HTTP/2 forbids (RFC 9113 section 8.2.2). */
 const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   'connection',
@@ -28,12 +33,16 @@ export interface WireExchange {
   readonly method: string;
   readonly target: string;
   readonly fields: readonly Field[];
-  readonly connection: number;
+  readonly connection: Connection;
   readonly input: Readable;
   /** Payload goes here after `head`; its `close` is the end of the exchange. */
   readonly output: Writable;
   /** Sends status and fields. Connection-level fields are left out where HTTP/2 forbids them. */
   head(status: number, fields: readonly Field[]): void;
+  /** Ends the answer improperly. */
+  breakOff(how: BreakOff): void;
+  /** HTTP/2: says that the connection ends with its last answer. */
+  farewell(): void;
   /** Asked when `output` has finished or closed: the answer was handed over to its last byte. */
   delivered(): boolean;
 }
@@ -52,6 +61,8 @@ export interface ListenOptions {
   readonly port: number;
   readonly certPem: string;
   readonly keyPem: string;
+  /** Asked once for each connection. */
+  readonly onConnection: () => ConnectionVerdict;
   readonly onExchange: (exchange: WireExchange) => void;
 }
 
@@ -61,80 +72,110 @@ export interface ListenOptions {
  * @throws Error (rejected) when the address can not be bound
  */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  let lastConnection = 0;
+  const context = createSecureContext({ cert: options.certPem, key: options.keyPem });
   const sockets = new Set<Socket>();
-  const sessions = new WeakMap<object, number>();
+  const connections = new WeakMap<object, Connection>();
   const h1 = http.createServer({ maxHeaderSize: HEAD_BYTES_MAX, keepAliveTimeout: KEEP_ALIVE_MS });
-  const h2 = http2.createServer({ settings: H2_SETTINGS });
-  const h1Ids = new WeakMap<object, number>();
+  let lastConnection = 0;
+  let server: Server | null = null;
+  let reopening: NodeJS.Timeout | undefined;
 
+  const begin = (exchange: Unguarded): void => {
+    const { connection, output } = exchange;
+    connection.busy();
+    output.once('close', connection.rest);
+    options.onExchange({
+      ...exchange,
+      breakOff: (how) => {
+        if (how.how === 'outage') outage(how.ms);
+        else exchange.breakOff(how);
+      },
+    });
+  };
   h1.on('request', (request, response) => {
-    options.onExchange(h1Exchange(request, response, h1Ids.get(request.socket) ?? 0));
+    const connection = connections.get(request.socket);
+    if (connection === undefined) request.socket.destroy();
+    else begin(h1Exchange(request, response, connection));
   });
-  h2.on('session', (session) => {
-    lastConnection += 1;
-    sessions.set(session, lastConnection);
-    session.on('error', ignore);
-  });
-  // The declared type of the event leaves out its fourth argument, the raw field list.
-  h2.on(
-    'stream',
-    (
-      stream: http2.ServerHttp2Stream,
-      headers: http2.IncomingHttpHeaders,
-      _flags: number,
-      rawHeaders?: unknown,
-    ) => {
-      const id = stream.session === undefined ? 0 : (sessions.get(stream.session) ?? 0);
-      options.onExchange(h2Exchange(stream, headers, rawHeaders, id));
-    },
-  );
-
-  const server = tls.createServer({
-    cert: options.certPem,
-    key: options.keyPem,
-    ALPNProtocols: ['h2', 'http/1.1'],
-    noDelay: true,
-  });
-  server.on('connection', (socket: Socket) => {
-    socket.on('error', ignore);
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-  });
-  server.on('tlsClientError', ignore);
-  server.on('secureConnection', (socket) => {
-    socket.on('error', ignore);
-    if (socket.alpnProtocol === 'h2') {
-      h2.emit('connection', socket);
+  const open = (connection: Connection): void => {
+    if (connection.protocol === 'h1') {
+      connections.set(connection.socket, connection);
+      h1.emit('connection', connection.socket);
       return;
     }
-    lastConnection += 1;
-    h1Ids.set(socket, lastConnection);
-    h1.emit('connection', socket);
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(options.port, options.host, () => resolve());
-  });
+    const session = http2.performServerHandshake(connection.socket, { settings: H2_SETTINGS });
+    session.on('error', ignore);
+    connection.attach(session);
+    // The declared type of the event leaves out its fourth argument, the raw field list.
+    session.on('stream', (stream, headers, _flags, rawHeaders?: unknown) => {
+      begin(h2Exchange(stream, headers, rawHeaders, connection));
+    });
+    // A server's TLS socket made by hand never says so itself, and the session waits for it.
+    connection.socket.emit('secureConnect');
+  };
+  const accept = (tcp: Socket): void => {
+    tcp.on('error', ignore);
+    sockets.add(tcp);
+    tcp.once('close', () => sockets.delete(tcp));
+    const id = (): number => {
+      lastConnection += 1;
+      return lastConnection;
+    };
+    openConnection(tcp, { id, context, verdict: options.onConnection(), onOpen: open });
+  };
+  const bind = async (port: number): Promise<Server> => {
+    const bound = net.createServer({ noDelay: true }, accept);
+    bound.listen(port, options.host);
+    await once(bound, 'listening');
+    return bound;
+  };
+  const outage = (ms: number): void => {
+    server?.close();
+    server = null;
+    for (const socket of sockets) socket.resetAndDestroy();
+    clearTimeout(reopening);
+    reopening = setTimeout(reopen, ms);
+  };
+  const reopen = (): void => {
+    bind(port).then(
+      (bound) => {
+        // Closed meanwhile, there is nobody left to close it.
+        if (closed) bound.close();
+        else server = bound;
+      },
+      () => {
+        if (!closed) reopening = setTimeout(reopen, REOPEN_MS);
+      },
+    );
+  };
+
+  let closed = false;
+  server = await bind(options.port);
+  const { port } = server.address() as AddressInfo;
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
     connections: () => sockets.size,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
+    close: async () => {
+      closed = true;
+      clearTimeout(reopening);
+      const ending = [...sockets].map((socket) => once(socket, 'close'));
+      server?.close();
+      for (const socket of sockets) socket.destroy();
+      await Promise.all(ending);
+    },
   };
 }
 
-/** A peer that resets is an everyday event for an upstream: the exchange sees `close`. */
-function ignore(): void {}
+/** An exchange that can break its own connection, and no other. */
+type Unguarded = Omit<WireExchange, 'breakOff'> & {
+  breakOff(how: Exclude<BreakOff, { how: 'outage' }>): void;
+};
 
 function h1Exchange(
   request: http.IncomingMessage,
   response: http.ServerResponse,
-  connection: number,
-): WireExchange {
+  connection: Connection,
+): Unguarded {
   request.on('error', ignore);
   response.on('error', ignore);
   response.sendDate = false;
@@ -153,6 +194,8 @@ function h1Exchange(
       // An answer may begin with silence: its head must not wait for the first piece.
       response.flushHeaders();
     },
+    breakOff: (how) => connection.breakOff(how, null),
+    farewell: ignore,
     delivered: () => response.writableFinished,
   };
 }
@@ -161,8 +204,8 @@ function h2Exchange(
   stream: http2.ServerHttp2Stream,
   headers: http2.IncomingHttpHeaders,
   rawHeaders: unknown,
-  connection: number,
-): WireExchange {
+  connection: Connection,
+): Unguarded {
   stream.on('error', ignore);
   return {
     protocol: 'h2',
@@ -187,6 +230,8 @@ function h2Exchange(
       }
       stream.respond(out);
     },
+    breakOff: (how) => connection.breakOff(how, stream),
+    farewell: connection.farewell,
     // A stream may close before it reports its finish, and Node finishes one that was reset.
     delivered: () =>
       stream.writableEnded &&

@@ -10,7 +10,7 @@ import { bestCoding, cutSteps, encodeSteps, encodeWhole } from './encoding.ts';
 import { type Message, messageEvents, messageObject } from './events.ts';
 import { composeReply } from './replies.ts';
 import { digest } from './seed.ts';
-import { type Field, headerOf, type Script, type Step } from './types.ts';
+import { type Field, headerOf, type Script, type Step, type TwinRequest } from './types.ts';
 
 /** Counts how often the same bytes came, for directives with `times=`. */
 export interface TryCounter {
@@ -50,13 +50,13 @@ export function answerMessages(occasion: Occasion, tries: TryCounter): Script {
     return errorAnswer(occasion, { status, code, fields: retryFields(asked) });
   }
   const message = composeMessage(occasion, json, model, turn, directives);
-  const coding = codingOf(directives, headerOf(request.fields, 'accept-encoding'));
+  const coding = codingOf(request, directives);
   const script =
     json['stream'] === true
       ? streamed(occasion, message, directives, coding)
       : unstreamed(occasion, message, directives, coding);
   const chunk = directives?.chunkBytes ?? null;
-  return chunk === null ? script : cutSteps(script, chunk);
+  return chunk === null || request.travel !== undefined ? script : cutSteps(script, [chunk]);
 }
 
 /** Answers `POST /v1/messages/count_tokens`. */
@@ -142,9 +142,10 @@ function composeMessage(
   };
 }
 
-function codingOf(directives: Directives | null, accepted: string | undefined): Coding | null {
+function codingOf(request: TwinRequest, directives: Directives | null): Coding | null {
+  if (request.travel !== undefined) return request.travel === 'gzip' ? 'gzip' : null;
   const asked = directives?.encoding ?? null;
-  return asked === 'auto' ? bestCoding(accepted) : asked;
+  return asked === 'auto' ? bestCoding(headerOf(request.fields, 'accept-encoding')) : asked;
 }
 
 function codingFields(coding: Coding | null): Field[] {

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { TWIN_KEPT_BYTES_MAX } from '../core/limits.ts';
+import type { FaultKind } from './plan-schema.ts';
 import type { Field, ReceivedRequest } from './types.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -24,8 +25,11 @@ export interface Entry {
   received(body: Buffer): void;
   head(status: number): void;
   sent(bytes: Buffer): void;
+  fault(kind: FaultKind): void;
   ended(): void;
   aborted(): void;
+  /** The twin itself broke the answer off: whatever ends it then is no abort. */
+  broken(): void;
 }
 
 export interface ReceivedLog {
@@ -103,12 +107,14 @@ function freshRequest(id: number, arrival: Arrival): Kept {
     body: EMPTY,
     whole: false,
     aborted: false,
+    fault: null,
     answer: { status: 0, bytes: 0, sha256: '', ended: false },
   };
 }
 
 function entryOf(request: Kept, keepBody: (body: Buffer) => void, changed: () => void): Entry {
   const hash = createHash('sha256');
+  let over = false;
   const { answer } = request;
   Object.defineProperty(answer, 'sha256', {
     enumerable: true,
@@ -128,12 +134,23 @@ function entryOf(request: Kept, keepBody: (body: Buffer) => void, changed: () =>
       answer.bytes += bytes.length;
       hash.update(bytes);
     },
+    fault: (kind) => {
+      request.fault = kind;
+    },
     ended: () => {
+      if (over) return;
+      over = true;
       answer.ended = true;
       changed();
     },
     aborted: () => {
+      if (over) return;
+      over = true;
       request.aborted = true;
+      changed();
+    },
+    broken: () => {
+      over = true;
       changed();
     },
   };

@@ -3,6 +3,9 @@
  * and what a test can read back afterwards.
  */
 
+import type { FaultReport } from './faults.ts';
+import type { FaultKind, FaultPlan } from './plan-schema.ts';
+
 /** One field line: name as it was spelt (lower case with HTTP/2), value. */
 export type Field = readonly [name: string, value: string];
 
@@ -17,7 +20,25 @@ export interface TwinRequest {
   readonly path: string | null;
   readonly fields: readonly Field[];
   readonly body: Buffer;
+  /**
+   * How the payload shall travel, over what its directives ask for: `plain` is one event a piece
+   * without a content coding, `gzip` one event a piece under gzip.
+   */
+  readonly travel?: 'plain' | 'gzip';
 }
+
+/** How an answer is broken off. */
+export type BreakOff =
+  /** RST of the connection (HTTP/1.1), RST_STREAM with INTERNAL_ERROR (HTTP/2). */
+  | { readonly how: 'reset' }
+  /** FIN of the connection, the message unfinished. */
+  | { readonly how: 'fin' }
+  /** HTTP/2: RST_STREAM with REFUSED_STREAM. */
+  | { readonly how: 'refused_stream' }
+  /** HTTP/2: GOAWAY that counts the request as not processed, then FIN. */
+  | { readonly how: 'goaway' }
+  /** RST of every connection, and nobody listens for that long. */
+  | { readonly how: 'outage'; readonly ms: number };
 
 /**
  * One step of an answer. Steps are the only way to answer, so a fault is a step more, or one
@@ -28,8 +49,12 @@ export type Step =
   | { readonly kind: 'head'; readonly status: number; readonly fields: readonly Field[] }
   /** A piece of the payload, written by itself. */
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
-  /** Silence. */
-  | { readonly kind: 'pause'; readonly ms: number };
+  /** Silence; null: until the client leaves. */
+  | { readonly kind: 'pause'; readonly ms: number | null }
+  /** The answer ends here, improperly; nothing follows. */
+  | ({ readonly kind: 'break' } & BreakOff)
+  /** HTTP/2: GOAWAY that covers this request; the connection ends with its last answer. */
+  | { readonly kind: 'farewell' };
 
 /** An answer as it will be written; it ends properly after its last step. */
 export type Script = Iterable<Step> | AsyncIterable<Step>;
@@ -57,6 +82,8 @@ export interface ReceivedRequest {
   readonly connection: number;
   /** The client went away before the answer was handed over to its last byte. */
   readonly aborted: boolean;
+  /** The kind of the fault that befell it, or null. With a break it is neither ended nor aborted. */
+  readonly fault: FaultKind | null;
   readonly answer: {
     /** 0 until the head was sent. */
     readonly status: number;
@@ -100,6 +127,14 @@ export interface TwinEndpoint {
 export interface Twin {
   readonly anthropic: TwinEndpoint;
   readonly zai: TwinEndpoint;
+  /**
+   * Puts a fault plan in force for both, its counters at 0; null for none.
+   *
+   * @throws FaultPlanError (rejected)
+   */
+  setFaults(plan: FaultPlan | null): Promise<void>;
+  /** The plan in force and how often each of its rules applied. */
+  faults(): FaultReport;
   /** Closes every connection and listener. */
   close(): Promise<void>;
 }

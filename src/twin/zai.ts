@@ -94,7 +94,7 @@ export function zaiPersona(options: ZaiOptions): PersonaParts {
       if (refused !== null) return errorAnswer(occasion, { status: 401, code: refused });
       return counts ? answerCountTokens(occasion) : answerMessages(occasion, tries);
     },
-    tooLarge: (request) => errorAnswer(occasionOf(request), { status: 413 }),
+    fail: (request, spec) => errorAnswer(occasionOf(request), spec),
   };
 }
 

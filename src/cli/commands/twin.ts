@@ -1,8 +1,14 @@
 /** `twin`: the simulated upstreams on their own, in the foreground, until a signal ends them. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { startTwin, type Twin } from '../../twin/index.ts';
+import {
+  type FaultPlan,
+  FaultPlanError,
+  parsePlan,
+  startTwin,
+  type Twin,
+} from '../../twin/index.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { print } from '../output.ts';
 import { type CommonOptions, homeOf } from '../settings.ts';
@@ -10,6 +16,7 @@ import { type CommonOptions, homeOf } from '../settings.ts';
 interface TwinOptions extends CommonOptions {
   readonly port?: number;
   readonly seed?: number;
+  readonly faults?: string;
 }
 
 /** Runs both upstreams. Resolves when a signal has ended them. */
@@ -32,13 +39,36 @@ export async function twin(options: TwinOptions): Promise<number> {
 
 async function open(options: TwinOptions): Promise<Twin> {
   const { port = 0, seed } = options;
+  const faults = options.faults === undefined ? undefined : await readPlan(options.faults);
   const ports = port === 0 ? {} : { anthropic: port, zai: port + 1 };
   try {
-    return await startTwin({ ports, ...(seed === undefined ? {} : { seed }) });
+    return await startTwin({
+      ports,
+      ...(seed === undefined ? {} : { seed }),
+      ...(faults === undefined ? {} : { faults }),
+    });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
       throw new CliError(`port ${port} or ${port + 1} is in use; choose another with --port`);
     }
+    throw error;
+  }
+}
+
+/** A plan is bad configuration like any other: the same form, the same exit code. */
+async function readPlan(file: string): Promise<FaultPlan> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : 'unknown';
+    const mend = 'name a file that you can read with --faults';
+    throw new CliError(`${file} can not be read (${code})\n  mend: ${mend}`, EXIT.config);
+  }
+  try {
+    return await parsePlan(text, file);
+  } catch (error) {
+    if (error instanceof FaultPlanError) throw new CliError(error.message, EXIT.config);
     throw error;
   }
 }
