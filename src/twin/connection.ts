@@ -37,8 +37,6 @@ export interface OpenOptions {
 }
 
 const ALPN = ['h2', 'http/1.1'];
-const FRAME_HEADER_BYTES = 9;
-const GOAWAY_TYPE = 7;
 
 /** Secures an accepted socket; `onOpen` is called once the handshake is done. */
 export function openConnection(tcp: Socket, options: OpenOptions): void {
@@ -113,8 +111,7 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
           stream?.close(constants.NGHTTP2_REFUSED_STREAM);
           break;
         case 'goaway':
-          socket.write(goawayBefore(stream?.id ?? 1));
-          socket.end();
+          sendAway(session, stream);
           break;
         case 'fin':
           socket.end();
@@ -126,13 +123,12 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
 }
 
 /**
- * GOAWAY with NO_ERROR whose last stream is the one before (RFC 9113 section 6.8). Written by hand:
- * node:http2 can not name a last stream of 0.
+ * GOAWAY with NO_ERROR whose last stream is the one before (RFC 9113 section 6.8). node:http2 can not
+ * name 0, so the first stream of a session is refused by itself, which says the same of it.
  */
-function goawayBefore(stream: number): Buffer {
-  const frame = Buffer.alloc(FRAME_HEADER_BYTES + 8);
-  frame.writeUIntBE(8, 0, 3);
-  frame.writeUInt8(GOAWAY_TYPE, 3);
-  frame.writeUInt32BE(Math.max(0, stream - 2), FRAME_HEADER_BYTES);
-  return frame;
+function sendAway(session: ServerHttp2Session | null, stream: ServerHttp2Stream | null): void {
+  const before = (stream?.id ?? 1) - 2;
+  if (before > 0) session?.goaway(constants.NGHTTP2_NO_ERROR, before);
+  stream?.close(constants.NGHTTP2_REFUSED_STREAM);
+  session?.close();
 }

@@ -10,7 +10,7 @@ import type { BreakOff, Field, Script } from './types.ts';
 /** Where an answer goes. */
 export interface Stage {
   readonly output: Writable;
-  head(status: number, fields: readonly Field[]): void;
+  head(status: number, fields: readonly Field[], mayBreak: boolean): void;
   breakOff(how: BreakOff): void;
   /** Says that the connection ends with its last answer. */
   farewell(): void;
@@ -34,7 +34,7 @@ export async function deliver(stage: Stage, script: Script, audience: Audience):
       case 'head':
         assert(!begun, 'an answer has one head');
         begun = true;
-        stage.head(step.status, step.fields);
+        stage.head(step.status, step.fields, step.mayBreak === true);
         audience.head(step.status);
         break;
       case 'bytes': {

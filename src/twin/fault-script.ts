@@ -161,7 +161,8 @@ async function* interrupted(script: Script, asked: Interruption): AsyncGenerator
       const length = headerOf(step.fields, 'content-length');
       if (length !== undefined) how = ofLength(asked, Number(length));
       part = meterOf(how);
-      yield how.ends === true && how.bytes !== null ? withLength(step, how.bytes) : step;
+      const head = { ...step, mayBreak: true };
+      yield how.ends === true && how.bytes !== null ? withLength(head, how.bytes) : head;
       continue;
     }
     const parted = done || step.kind !== 'bytes' ? null : part(step.bytes);

@@ -38,7 +38,7 @@ export interface WireExchange {
   /** Payload goes here after `head`; its `close` is the end of the exchange. */
   readonly output: Writable;
   /** Sends status and fields. Connection-level fields are left out where HTTP/2 forbids them. */
-  head(status: number, fields: readonly Field[]): void;
+  head(status: number, fields: readonly Field[], mayBreak: boolean): void;
   /** Ends the answer improperly. */
   breakOff(how: BreakOff): void;
   /** HTTP/2: says that the connection ends with its last answer. */
@@ -215,7 +215,7 @@ function h2Exchange(
     connection,
     input: stream,
     output: stream,
-    head: (status, fields) => {
+    head: (status, fields, mayBreak) => {
       const out: http2.OutgoingHttpHeaders = { ':status': status };
       for (const [name, value] of fields) {
         const lower = name.toLowerCase();
@@ -228,7 +228,13 @@ function h2Exchange(
               ? [...before, value]
               : [String(before), value];
       }
-      stream.respond(out);
+      // Node ends a stream properly before it resets it, unless there could be trailers.
+      if (mayBreak) {
+        stream.once('wantTrailers', () => {
+          if (!stream.closed) stream.sendTrailers({});
+        });
+      }
+      stream.respond(out, { waitForTrailers: mayBreak });
     },
     breakOff: (how) => connection.breakOff(how, stream),
     farewell: connection.farewell,

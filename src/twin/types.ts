@@ -46,7 +46,13 @@ export type BreakOff =
  */
 export type Step =
   /** The status line and fields; exactly one, before any bytes. */
-  | { readonly kind: 'head'; readonly status: number; readonly fields: readonly Field[] }
+  | {
+      readonly kind: 'head';
+      readonly status: number;
+      readonly fields: readonly Field[];
+      /** The answer may break off: HTTP/2 must not end its stream first. */
+      readonly mayBreak?: boolean;
+    }
   /** A piece of the payload, written by itself. */
   | { readonly kind: 'bytes'; readonly bytes: Buffer }
   /** Silence; null: until the client leaves. */
