@@ -129,6 +129,7 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
 function sendAway(session: ServerHttp2Session | null, stream: ServerHttp2Stream | null): void {
   const before = (stream?.id ?? 1) - 2;
   if (before > 0) session?.goaway(constants.NGHTTP2_NO_ERROR, before);
-  stream?.close(constants.NGHTTP2_REFUSED_STREAM);
+  // GOAWAY goes first, or a client might try again on this very session.
   session?.close();
+  stream?.close(constants.NGHTTP2_REFUSED_STREAM);
 }
