@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { test } from 'node:test';
-import type { LaneConfig } from '../src/config/types.ts';
+import type { Config, LaneConfig } from '../src/config/types.ts';
 import { mintServer } from '../src/pki/authority.ts';
 import { loopbackCertificate, startFaultUpstream } from './support/fault-upstream.ts';
 import { assertOutcome, laneWith, messages, observe, refused } from './support/faults.ts';
@@ -70,6 +70,28 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** A lane to each of the upstreams, by the model that is asked for. */
+function leadingTo(
+  upstreams: Readonly<Record<string, LaneConfig['upstream']>>,
+  timeouts: Partial<Config['timeouts']>,
+) {
+  return (config: Config): Config => ({
+    ...config,
+    timeouts: { ...config.timeouts, ...timeouts },
+    lanes: new Map([
+      ...config.lanes,
+      ...Object.entries(upstreams).map(
+        ([name, upstream]) => [name, laneWith(config, upstream, name)] as const,
+      ),
+    ]),
+    routes: Object.keys(upstreams).map((name) => ({
+      decision: `rule:${name}` as const,
+      when: { model: `*${name}*` },
+      lane: name,
+    })),
+  });
+}
+
 test('an upstream that can not be reached, or not be trusted, is a local error by HTTP/1.1 and HTTP/2', async (t) => {
   const wrongName = await startFaultUpstream(t, {
     certificate: await mintServer({ names: ['other.test'], ips: ['127.0.0.2'], now: new Date() }),
@@ -87,24 +109,15 @@ test('an upstream that can not be reached, or not be trusted, is a local error b
     plain: foreign.config({ port: await plainServer(t, 'HTTP/1.1 400 Bad Request\r\n\r\n') }),
     mute: foreign.config({ port: await plainServer(t, '') }),
   };
-  const rig = await startRig(t, {
-    config: (config) => ({
-      ...config,
-      timeouts: { ...config.timeouts, tlsMs: TLS_MS },
-      lanes: new Map([
-        ...config.lanes,
-        ...Object.entries(upstreams).map(
-          ([name, upstream]) => [name, laneWith(config, upstream, name)] as const,
-        ),
-      ]),
-      routes: Object.keys(upstreams).map((name) => ({
-        decision: `rule:${name}` as const,
-        when: { model: `*${name}*` },
-        lane: name,
-      })),
-    }),
-  });
+  const rigs = await Promise.all(
+    [{}, { tlsMs: TLS_MS }].map((timeouts) =>
+      startRig(t, { config: leadingTo(upstreams, timeouts) }),
+    ),
+  );
   for (const { lane, name, code, status } of UNREACHABLE) {
+    // Only who waits for a silence is short of patience.
+    const rig = rigs[lane === 'mute' ? 1 : 0];
+    assert(rig !== undefined);
     for (const shape of ['connect', 'h2'] as const) {
       const request = messages(`claude-${lane}-1`, 'sk-ant-api03-fake-unreachable');
       const result = await observe(rig, () => exchangeOnce(rig.proxy, rig.ca, shape, request));

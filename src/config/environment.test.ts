@@ -139,9 +139,9 @@ test('a .env that is there but can not be read is a problem; none is not', async
 
 test('the home is the option, else LANEKEEPER_HOME, else ~/.lanekeeper', () => {
   const env = { LANEKEEPER_HOME: 'state' };
-  assert.equal(resolveHome('here', env, '/work', '/user'), '/work/here');
+  assert.equal(resolveHome('here', env, '/folder', '/user'), '/folder/here');
   assert.equal(resolveHome('.', env, '/work', '/user'), '/work');
-  assert.equal(resolveHome(undefined, env, '/work', '/user'), '/work/state');
+  assert.equal(resolveHome(undefined, env, '/folder', '/user'), '/folder/state');
   assert.equal(resolveHome(undefined, { LANEKEEPER_HOME: '' }, '/w', '/user'), '/user/.lanekeeper');
   assert.equal(resolveHome(undefined, { LANEKEEPER_HOME: '~/x' }, '/w', '/user'), '/user/x');
 });

@@ -75,13 +75,17 @@ test('fields for HTTP/2 are lower-case, joined where they repeat, without protot
   const headers = fieldsToHttp2([
     ['X-A', '1'],
     ['x-a', '2'],
+    ['x-a', ''],
     ['Set-Cookie', 'a'],
     ['__proto__', 'x'],
+    ['Via', ''],
+    ['via', '1.1 a'],
   ]);
   assert.deepEqual(Object.entries(headers), [
     ['x-a', '1, 2'],
     ['set-cookie', ['a']],
     ['__proto__', 'x'],
+    ['via', '1.1 a'],
   ]);
 });
 

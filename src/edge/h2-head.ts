@@ -86,7 +86,8 @@ export function responseToHttp2(head: ResponseHead): OutgoingHttpHeaders {
 
 /**
  * Fields in lower case. Repeated ones are joined by a comma (RFC 9110 section 5.3), since `node:http2`
- * throws at repetitions that upstreams do send; `set-cookie` alone can not be joined.
+ * throws at repetitions that upstreams do send; `set-cookie` alone can not be joined. Empty elements of
+ * a list say nothing (section 5.6.1), and nghttp2 drops a value that ends in white space.
  */
 export function fieldsToHttp2(fields: Fields): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Object.create(null);
@@ -96,7 +97,8 @@ export function fieldsToHttp2(fields: Fields): OutgoingHttpHeaders {
     if (name === 'set-cookie') {
       headers[name] = Array.isArray(before) ? [...before, value] : [value];
     } else {
-      headers[name] = before === undefined ? value : `${String(before)}, ${value}`;
+      const isFirst = before === undefined || before === '';
+      headers[name] = isFirst ? value : `${String(before)}${value === '' ? '' : `, ${value}`}`;
     }
   }
   return headers;

@@ -256,6 +256,17 @@ test('the file is rotated at its size, and the oldest files go', async (t) => {
   assert.deepEqual(kept, numbered(10).slice(-kept.length));
 });
 
+test('a file that is found full is rotated before the first line', async (t) => {
+  const { file, path } = openIn(temporaryDirectory(t), { bytesMax: 100 });
+  mkdirSync(join(path, '..'));
+  writeFileSync(path, `${'x'.repeat(200)}\n`);
+  // The line is there before the file is open.
+  appendAll(file, numbered(1));
+  await file.close();
+  assert.deepEqual(linesOf(path), numbered(1));
+  assert.equal(readdirSync(join(path, '..')).length, 2);
+});
+
 test('two writers that rotate the same file lose no line and tear none', async (t) => {
   const directory = temporaryDirectory(t);
   const options = { bytesMax: 2_000, filesMax: 1_000 };

@@ -196,7 +196,8 @@ export class LineFile {
     const now = performance.now();
     const due = now - this.#checkedAtMs >= this.#checkMs;
     if (this.#handle !== null && (due || this.#reopenAsked)) await this.#check();
-    if (this.#handle !== null && this.#size >= this.#rotateAtBytes) await this.#rotate();
+    this.#handle ??= await this.#open();
+    if (this.#size >= this.#rotateAtBytes) await this.#rotate();
     this.#handle ??= await this.#open();
   }
 

@@ -90,6 +90,8 @@ test('a reader gets files that belong together while another process keeps rotat
     seen.add(authority.fingerprint256);
     const leaf = new X509Certificate(authority.leafCertPem);
     assert.ok(leaf.checkPrivateKey(createPrivateKey(authority.leafKeyPem)));
+    // Good files are read without a turn of the event loop, which the end of the other process needs.
+    await new Promise((resolve) => setImmediate(resolve));
   }
   await rotation;
   assert.ok(seen.size > 1);

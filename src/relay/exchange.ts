@@ -118,7 +118,7 @@ export class Exchange implements InboundEvents {
     assert(this.#stage !== 'over', 'an exchange ends once');
     this.#stage = 'over';
     this.#cancelWait?.();
-    if (this.#attempt !== null) this.#note(this.#attempt);
+    this.#note();
     this.#attempt?.abort();
     this.#intake?.held.release();
     // Taken here, since the reader of an encoded answer may need a moment more.
@@ -145,10 +145,9 @@ export class Exchange implements InboundEvents {
   /** Gives up holding: the request streams down the default lane, unrouted and without a replay. */
   #spill(why: string): void {
     this.#book.anomaly('not_held', 'hold_limit', { detail: why });
-    const { defaultLane } = this.#deps.routing();
     this.#account.decision = 'default';
     this.#streaming = true;
-    this.#send(this.#deps.lane(defaultLane), undefined);
+    this.#send(this.#deps.lane(this.#deps.routing().defaultLane), undefined);
   }
 
   #routeHeld(): void {
@@ -238,10 +237,11 @@ export class Exchange implements InboundEvents {
 
   /* ---- the upstream's side ---- */
 
-  /** What an attempt came to so far. */
-  #note(attempt: Attempt): void {
-    this.#account.bytesUp = attempt.bytesUp;
-    this.#account.h2 = attempt.protocol === 'h2';
+  /** What the attempt under way came to so far. */
+  #note(): void {
+    if (this.#attempt === null) return;
+    this.#account.bytesUp = this.#attempt.bytesUp;
+    this.#account.h2 = this.#attempt.protocol === 'h2';
   }
 
   #interim(head: ResponseHead): void {
@@ -254,7 +254,7 @@ export class Exchange implements InboundEvents {
     const account = this.#account;
     const lane = this.#lane;
     const deps = this.#deps;
-    this.#note(attempt);
+    this.#note();
     const verdict = judgeHead(head, {
       lane,
       mode: attempt.prepared.headerMode,
@@ -326,9 +326,8 @@ export class Exchange implements InboundEvents {
   }
 
   #answerEnd(trailers: Fields): void {
-    const attempt = this.#attempt;
     this.#account.upstreamEnded = true;
-    if (attempt !== null) this.#note(attempt);
+    this.#note();
     this.#attempt = null;
     // An unread rest of the request is the edge's to drain: nobody upstream wants it.
     this.#inbound.resume();
@@ -337,13 +336,11 @@ export class Exchange implements InboundEvents {
 
   #failed(failure: UpstreamFailure): void {
     const account = this.#account;
-    if (this.#attempt !== null) this.#note(this.#attempt);
+    this.#note();
     this.#attempt = null;
     const { attempts } = account;
-    const code = failure.code;
-    this.#book.anomaly('upstream_failure', code, {
-      detail: `${failure.phase}: ${failure.detail}`,
-    });
+    const { code, phase, detail } = failure;
+    this.#book.anomaly('upstream_failure', code, { detail: `${phase}: ${detail}` });
     if (this.#stage === 'answering') {
       account.failure = failure;
       this.#inbound.cut();
@@ -356,7 +353,7 @@ export class Exchange implements InboundEvents {
       return;
     }
     account.failure = failure;
-    this.#refuse(`upstream_${code}`, failure.detail);
+    this.#refuse(`upstream_${code}`, detail);
   }
 
   #upgraded(head: ResponseHead, upstream: ByteStream): void {

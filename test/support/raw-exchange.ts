@@ -3,9 +3,14 @@
  * answer is whole only if its own framing says so.
  */
 import http2 from 'node:http2';
-import type { RunningProxy } from '../../src/proxy.ts';
 import type { Ending } from './byte-reader.ts';
 import { type RawConnection, rawConnect } from './raw-client.ts';
+
+/** The proxy, in this process or in one of its own. */
+export interface Entrance {
+  readonly port: number;
+  readonly url: string;
+}
 
 /** How a client reaches the proxy. */
 export type Shape = 'connect' | 'gateway' | 'h2';
@@ -28,24 +33,25 @@ export interface Seen {
 
 const HOST = 'api.anthropic.com';
 
-/** Opens a connection through CONNECT or to the port itself. */
+/** Opens a connection through CONNECT (with these further field lines) or to the port itself. */
 export function connectTo(
-  proxy: RunningProxy,
+  proxy: Entrance,
   ca: string,
   shape: 'connect' | 'gateway',
+  connectFields: readonly string[] = [],
 ): Promise<RawConnection> {
   const to = { host: '127.0.0.1', port: proxy.port };
   if (shape === 'gateway') return rawConnect({ to });
   return rawConnect({
     to,
-    connect: { target: `${HOST}:443` },
+    connect: { target: `${HOST}:443`, fields: connectFields },
     tls: { ca, servername: HOST, alpn: ['http/1.1'] },
   });
 }
 
 /** The head of a request, its framing included, that ends the connection with its answer. */
 export function headOf(
-  proxy: RunningProxy,
+  proxy: Entrance,
   shape: 'connect' | 'gateway',
   request: RequestParts,
 ): string {
@@ -65,18 +71,20 @@ export interface RequestParts {
   readonly path?: string;
   readonly fields?: Readonly<Record<string, string>>;
   readonly body?: Buffer;
+  /** Field lines of the CONNECT before it. */
+  readonly connectFields?: readonly string[];
 }
 
 /** Sends one request and reads until the connection ends; `onBytes` sees the answer as it comes. */
 export async function exchangeOnce(
-  proxy: RunningProxy,
+  proxy: Entrance,
   ca: string,
   shape: Shape,
   request: RequestParts,
   onBytes: (bytes: Buffer) => void = () => {},
 ): Promise<Seen> {
   if (shape === 'h2') return exchangeHttp2(proxy, request, onBytes);
-  const connection = await connectTo(proxy, ca, shape);
+  const connection = await connectTo(proxy, ca, shape, request.connectFields);
   // Inside of a tunnel a reset looks like an end; only the socket below knows better.
   let broken: string | null = null;
   connection.tcp.on('error', (error: NodeJS.ErrnoException) => {
@@ -149,7 +157,7 @@ function unchunk(wire: Buffer): { body: Buffer; whole: boolean } {
 
 /** With prior knowledge, on the plain port. */
 async function exchangeHttp2(
-  proxy: RunningProxy,
+  proxy: Entrance,
   request: RequestParts,
   onBytes: (bytes: Buffer) => void,
 ): Promise<Seen> {
