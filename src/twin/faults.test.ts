@@ -237,3 +237,18 @@ test('startTwin takes a plan, and refuses a bad one before it listens', async (t
   const bad = { rules: [{ fault: { kind: 'fire' } }] } as unknown as FaultPlan;
   await assert.rejects(startTwin({ faults: bad }), FaultPlanError);
 });
+
+test('docs/twin.md names every kind of fault and every match', async () => {
+  const text = readFileSync(new URL('../../docs/twin.md', import.meta.url), 'utf8');
+  const { settingAt } = await import('./plan-schema.ts');
+  const kinds = settingAt(['rules', 0, 'fault', 'kind'], null).description ?? '';
+  for (const kind of kinds.replace('one of ', '').split(', ')) {
+    assert(text.includes(`| \`${kind}\` |`), kind);
+    for (const name of settingAt(['rules', 0, 'fault'], kind).names.slice(1)) {
+      assert(text.includes(`\`${name}\``), `${kind}: ${name}`);
+    }
+  }
+  for (const name of settingAt(['rules', 0, 'match'], null).names) {
+    assert(text.includes(`| \`${name}\` |`), name);
+  }
+});
