@@ -7,7 +7,7 @@ import type { ErrorSpec } from './answers.ts';
 import { cutSteps } from './encoding.ts';
 import { anthropicErrorOfType } from './errors.ts';
 import { sse } from './events.ts';
-import type { Fault, FaultOf } from './plan-schema.ts';
+import type { FaultOf, RequestFault } from './plan-schema.ts';
 import { type BreakOff, type Field, headerOf, type Script, type Step } from './types.ts';
 
 const AFTER_EVENTS_DEFAULT = 3;
@@ -31,7 +31,7 @@ export interface Victim {
 }
 
 /** The script that a fault leaves to be played. */
-export function spoil(fault: Fault, victim: Victim): Script {
+export function spoil(fault: RequestFault, victim: Victim): Script {
   switch (fault.kind) {
     case 'status':
       return victim.fail({
@@ -71,28 +71,16 @@ export function spoil(fault: Fault, victim: Victim): Script {
   }
 }
 
-type Midway = Exclude<
-  Fault,
-  FaultOf<
-    | 'status'
-    | 'auth_mode'
-    | 'concurrency'
-    | 'html'
-    | 'reset_before_head'
-    | 'refused_stream'
-    | 'refuse'
-    | 'goaway'
-    | 'stall_before_head'
-    | 'latency'
-    | 'drip'
-    | 'split'
-    | 'slow_tls'
-    | 'idle_close'
-  >
+type Midway = FaultOf<
+  | 'reset_mid_stream'
+  | 'end_mid_stream'
+  | 'stall_mid_stream'
+  | 'bad_json'
+  | 'error_event'
+  | 'truncated_gzip'
 >;
 
-function midway(fault: Fault, victim: Victim): Script {
-  assertMidway(fault);
+function midway(fault: Midway, victim: Victim): Script {
   switch (fault.kind) {
     case 'reset_mid_stream':
       return interrupted(victim.answer(), {
@@ -126,13 +114,6 @@ function midway(fault: Fault, victim: Victim): Script {
       });
     case 'truncated_gzip':
       return interrupted(victim.zipped(), { ...pointOf(fault), next: firstHalf, ends: true });
-  }
-}
-
-function assertMidway(fault: Fault): asserts fault is Midway {
-  // Faults of connections never come to a script.
-  if (fault.kind === 'slow_tls' || fault.kind === 'idle_close') {
-    throw new TypeError(`${fault.kind} is no fault of an answer`);
   }
 }
 

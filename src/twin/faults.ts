@@ -9,7 +9,15 @@
  */
 import { matchesGlob } from '../core/route.ts';
 import { parseBody } from './body.ts';
-import type { Fault, FaultMatch, FaultOf, FaultPlan, FaultRule } from './plan-schema.ts';
+import type {
+  ConnectionFault,
+  Fault,
+  FaultMatch,
+  FaultOf,
+  FaultPlan,
+  FaultRule,
+  RequestFault,
+} from './plan-schema.ts';
 import { digest } from './seed.ts';
 import { headerOf, type PersonaName, type TwinRequest } from './types.ts';
 
@@ -21,7 +29,7 @@ export interface Candidate {
 
 /** What was decided for one request. */
 export interface Verdict {
-  readonly fault: Fault | null;
+  readonly fault: RequestFault | null;
   /** In [0, 1), drawn for this request. */
   readonly share: number;
   /** To be called once when the exchange is over. */
@@ -82,8 +90,7 @@ const NO_CONNECTION_FAULT: ConnectionVerdict = { tlsDelayMs: null, idle: null };
 /** Makes an engine without a plan. */
 export function faultEngine(defaultSeed: number): FaultEngine {
   let seed = defaultSeed;
-  let requestRules: RuleState[] = [];
-  let connectionRules: RuleState[] = [];
+  let rules: RuleState[] = [];
   let ordinals = freshOrdinals();
 
   const draw = (occasion: Occasion, persona: PersonaName, ordinal: number, what: number | string) =>
@@ -97,34 +104,30 @@ export function faultEngine(defaultSeed: number): FaultEngine {
     set: (plan) => {
       seed = plan?.seed ?? defaultSeed;
       ordinals = freshOrdinals();
-      const states = (plan?.rules ?? []).map(
+      rules = (plan?.rules ?? []).map(
         (rule, index): RuleState => ({
           index,
           rule,
           counts: { anthropic: freshCounts(), zai: freshCounts() },
         }),
       );
-      connectionRules = states.filter(({ rule }) => isOfConnection(rule.fault));
-      requestRules = states.filter(({ rule }) => !isOfConnection(rule.fault));
     },
     report: () => ({
       seed,
-      rules: [...requestRules, ...connectionRules]
-        .sort((a, b) => a.index - b.index)
-        .map(({ rule, counts }) => ({
-          match: rule.match ?? {},
-          fault: rule.fault,
-          anthropic: { seen: counts.anthropic.seen, fired: counts.anthropic.fired },
-          zai: { seen: counts.zai.seen, fired: counts.zai.fired },
-        })),
+      rules: rules.map(({ rule, counts }) => ({
+        match: rule.match ?? {},
+        fault: rule.fault,
+        anthropic: { seen: counts.anthropic.seen, fired: counts.anthropic.fired },
+        zai: { seen: counts.zai.seen, fired: counts.zai.fired },
+      })),
     }),
     request: (persona, candidate) => {
       const ordinal = ordinalOf(persona, 'request');
       const held: Counts[] = [];
       const facts = factsOf(candidate);
-      let fault: Fault | null = null;
-      for (const { rule, counts, index } of requestRules) {
-        if (!matches(rule, persona, facts)) continue;
+      let fault: RequestFault | null = null;
+      for (const { rule, counts, index } of rules) {
+        if (isOfConnection(rule.fault) || !matches(rule, persona, facts)) continue;
         const count = counts[persona];
         count.seen += 1;
         if (!isDue(rule.match, count, () => draw('request', persona, ordinal, index))) continue;
@@ -146,11 +149,11 @@ export function faultEngine(defaultSeed: number): FaultEngine {
       };
     },
     connection: (persona) => {
-      if (connectionRules.length === 0) return NO_CONNECTION_FAULT;
       const ordinal = ordinalOf(persona, 'connection');
       let verdict = NO_CONNECTION_FAULT;
       // A slow handshake does not keep a connection from being closed when it is idle.
-      for (const { rule, counts, index } of connectionRules) {
+      for (const { rule, counts, index } of rules) {
+        if (!isOfConnection(rule.fault)) continue;
         if (rule.match?.persona !== undefined && rule.match.persona !== persona) continue;
         const count = counts[persona];
         count.seen += 1;
@@ -177,7 +180,7 @@ function freshCounts(): Counts {
   return { seen: 0, fired: 0, open: 0 };
 }
 
-function isOfConnection(fault: Fault): boolean {
+function isOfConnection(fault: Fault): fault is ConnectionFault {
   return fault.kind === 'slow_tls' || fault.kind === 'idle_close';
 }
 

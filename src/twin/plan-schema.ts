@@ -134,8 +134,7 @@ const faultSchema = z.discriminatedUnion('kind', [
   }),
 ]);
 
-/** Faults that are decided when a connection comes, before there is a request. */
-export const CONNECTION_KINDS: ReadonlySet<string> = new Set(['slow_tls', 'idle_close']);
+const CONNECTION_KINDS: ReadonlySet<string> = new Set(['slow_tls', 'idle_close']);
 const REQUEST_MATCHES = ['path', 'model', 'stream', 'header'] as const;
 
 const ruleSchema = z
@@ -178,6 +177,9 @@ export type FaultMatch = z.output<typeof matchSchema>;
 export type Fault = z.output<typeof faultSchema>;
 export type FaultKind = Fault['kind'];
 export type FaultOf<K extends FaultKind> = Extract<Fault, { kind: K }>;
+/** Decided when a connection comes, before there is a request. */
+export type ConnectionFault = FaultOf<'slow_tls' | 'idle_close'>;
+export type RequestFault = Exclude<Fault, ConnectionFault>;
 
 /** A setting of the plan, with its names or its explanation. */
 export interface Setting {
