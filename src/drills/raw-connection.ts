@@ -61,10 +61,11 @@ function dial({ url, stallMs }: Access): Promise<net.Socket> {
       reject(new ConnectionError('connect', why));
     };
     socket.on('error', (error: NodeJS.ErrnoException) => refuse(error.code ?? error.message));
-    socket.setTimeout(stallMs, () => refuse('no connection in time'));
+    const onTimeout = (): void => refuse('no connection in time');
+    socket.setTimeout(stallMs, onTimeout);
     socket.once('connect', () => {
       socket.setTimeout(0);
-      socket.removeAllListeners('timeout');
+      socket.off('timeout', onTimeout);
       resolve(socket);
     });
   });
@@ -73,9 +74,14 @@ function dial({ url, stallMs }: Access): Promise<net.Socket> {
 /** CONNECT, and nothing behind its answer: the proxy speaks second in a TLS handshake. */
 function requestTunnel(socket: net.Socket, stallMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
+    const onData = (bytes: Buffer): void => parser.push(bytes);
+    const onClose = (): void => settle('closed before CONNECT was answered');
+    const onTimeout = (): void => settle('CONNECT was not answered in time');
     const settle = (why: string | null): void => {
       socket.setTimeout(0);
-      for (const event of ['data', 'close', 'timeout']) socket.removeAllListeners(event);
+      socket.off('data', onData);
+      socket.off('close', onClose);
+      socket.off('timeout', onTimeout);
       if (why === null) resolve();
       else reject(new ConnectionError('connect', why));
     };
@@ -86,9 +92,9 @@ function requestTunnel(socket: net.Socket, stallMs: number): Promise<void> {
       onEnd: () => undefined,
       onError: ({ detail }) => settle(detail),
     });
-    socket.on('data', (bytes: Buffer) => parser.push(bytes));
-    socket.once('close', () => settle('closed before CONNECT was answered'));
-    socket.setTimeout(stallMs, () => settle('CONNECT was not answered in time'));
+    socket.on('data', onData);
+    socket.once('close', onClose);
+    socket.setTimeout(stallMs, onTimeout);
     parser.expect('CONNECT');
     socket.write(`CONNECT ${API_HOST}:443 HTTP/1.1\r\nhost: ${API_HOST}:443\r\n\r\n`);
   });
@@ -105,12 +111,15 @@ function secureSocket(
       secure.destroy();
       reject(new ConnectionError('tls', why));
     };
+    const onClose = (): void => refuse('closed within the handshake');
+    const onTimeout = (): void => refuse('no handshake in time');
     secure.on('error', (error: NodeJS.ErrnoException) => refuse(error.code ?? error.message));
-    secure.once('close', () => refuse('closed within the handshake'));
-    secure.setTimeout(stallMs, () => refuse('no handshake in time'));
+    secure.once('close', onClose);
+    secure.setTimeout(stallMs, onTimeout);
     secure.once('secureConnect', () => {
       secure.setTimeout(0);
-      for (const event of ['close', 'timeout']) secure.removeAllListeners(event);
+      secure.off('close', onClose);
+      secure.off('timeout', onTimeout);
       resolve(secure);
     });
   });

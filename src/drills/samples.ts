@@ -27,8 +27,16 @@ export interface WatchedTrend extends Trend {
   readonly unit: string;
 }
 
-/** Begins to look. Looks never overlap; one that fails is left out. */
-export function startSampler(look: ProxyView['look'], everyMs = DRILL_SAMPLE_MS): Sampler {
+/**
+ * Begins to look. Looks never overlap; one that fails is left out.
+ *
+ * @param keptMax looks kept, at least 2
+ */
+export function startSampler(
+  look: ProxyView['look'],
+  everyMs = DRILL_SAMPLE_MS,
+  keptMax = DRILL_SAMPLES_MAX,
+): Sampler {
   const started = performance.now();
   let kept: Sample[] = [];
   let stride = 1;
@@ -38,7 +46,7 @@ export function startSampler(look: ProxyView['look'], everyMs = DRILL_SAMPLE_MS)
     const seen = await look().catch(() => null);
     if (seen === null) return;
     kept.push({ s: (performance.now() - started) / 1000, ...seen });
-    if (kept.length < DRILL_SAMPLES_MAX) return;
+    if (kept.length < keptMax) return;
     kept = kept.filter((_, index) => index % 2 === 0);
     stride *= 2;
   };

@@ -4,7 +4,8 @@
  *
  * Readings of memory follow each other closely, which makes the textbook interval too narrow: its
  * width is corrected by the correlation of neighbouring residuals (an AR(1) process). The first fifth
- * of a run is left out, since a program that warms up grows.
+ * of a run is left out, since a program that warms up grows. What a run-time takes in a few steps and
+ * then has looks like a slope too: so growth must go on in the second half to be called a leak.
  */
 
 /** One reading. */
@@ -16,10 +17,11 @@ export interface Reading {
 
 /**
  * - `no leak`: the interval holds 0, or growth is below the practical bound;
- * - `leak`: growth beyond chance and beyond the bound;
+ * - `leak`: growth beyond chance and beyond the bound, in the whole and in its second half;
+ * - `levelled off`: the same in the whole, but not in its second half;
  * - `too short to judge`: fewer than 60 readings.
  */
-export type LeakVerdict = 'no leak' | 'leak' | 'too short to judge';
+export type LeakVerdict = 'no leak' | 'leak' | 'levelled off' | 'too short to judge';
 
 /** A fitted line. Slopes are per minute, in the unit of the readings. */
 export interface Trend {
@@ -53,34 +55,47 @@ export function fitTrend(readings: readonly Reading[], boundPerMin: number): Tre
   const until = readings.at(-1)?.s ?? 0;
   const warm = from + (until - from) * WARM_UP_SHARE;
   const fitted = readings.filter((reading) => reading.s >= warm);
-  const n = fitted.length;
-  if (n < 3) return null;
-  const meanS = sum(fitted, (one) => one.s) / n;
-  const mean = sum(fitted, (one) => one.value) / n;
-  const spread = sum(fitted, (one) => (one.s - meanS) ** 2);
-  const slope =
-    spread === 0 ? 0 : sum(fitted, (one) => (one.s - meanS) * (one.value - mean)) / spread;
-  const residuals = fitted.map((one) => one.value - mean - slope * (one.s - meanS));
-  const squares = residuals.reduce((total, r) => total + r * r, 0);
-  const error = spread === 0 ? 0 : Math.sqrt(squares / (n - 2) / spread) * widening(residuals);
-  const half = studentT(n - 2) * error;
-  const interval = [(slope - half) * S_PER_MIN, (slope + half) * S_PER_MIN] as const;
-  const slopePerMin = slope * S_PER_MIN;
+  const line = fitLine(fitted);
+  if (line === null) return null;
+  const half = fitLine(fitted.slice(fitted.length >> 1));
   return {
-    readings: n,
+    readings: fitted.length,
     first: fitted[0]?.value ?? 0,
     last: fitted.at(-1)?.value ?? 0,
     max: fitted.reduce((max, one) => Math.max(max, one.value), Number.NEGATIVE_INFINITY),
-    slopePerMin,
-    interval,
+    ...line,
     boundPerMin,
-    verdict: judge(n, slopePerMin, interval[0], boundPerMin),
+    verdict: judge(fitted.length, line, half, boundPerMin),
   };
 }
 
-function judge(n: number, slopePerMin: number, low: number, boundPerMin: number): LeakVerdict {
+type Line = Pick<Trend, 'slopePerMin' | 'interval'>;
+
+function judge(n: number, whole: Line, half: Line | null, boundPerMin: number): LeakVerdict {
+  const grows = ({ slopePerMin, interval: [low] }: Line): boolean =>
+    low > 0 && slopePerMin >= boundPerMin;
   if (n < READINGS_NEEDED) return 'too short to judge';
-  return low > 0 && slopePerMin >= boundPerMin ? 'leak' : 'no leak';
+  if (!grows(whole)) return 'no leak';
+  return half !== null && grows(half) ? 'leak' : 'levelled off';
+}
+
+/** Null where there are not three readings. */
+function fitLine(readings: readonly Reading[]): Line | null {
+  const n = readings.length;
+  if (n < 3) return null;
+  const meanS = sum(readings, (one) => one.s) / n;
+  const mean = sum(readings, (one) => one.value) / n;
+  const spread = sum(readings, (one) => (one.s - meanS) ** 2);
+  if (spread === 0) return null;
+  const slope = sum(readings, (one) => (one.s - meanS) * (one.value - mean)) / spread;
+  const residuals = readings.map((one) => one.value - mean - slope * (one.s - meanS));
+  const squares = residuals.reduce((total, r) => total + r * r, 0);
+  const error = Math.sqrt(squares / (n - 2) / spread) * widening(residuals);
+  const reach = studentT(n - 2) * error;
+  return {
+    slopePerMin: slope * S_PER_MIN,
+    interval: [(slope - reach) * S_PER_MIN, (slope + reach) * S_PER_MIN],
+  };
 }
 
 /** How much wider the interval is for the correlation of neighbouring residuals; 1 for none. */
@@ -98,7 +113,7 @@ function widening(residuals: readonly number[]): number {
 
 /**
  * The 97.5 % quantile of Student's t: the Cornish-Fisher expansion around the normal quantile
- * (Abramowitz and Stegun 26.7.5), exact to 0.02 from 3 degrees of freedom on.
+ * (Abramowitz and Stegun 26.7.5), exact to 0.03 from 3 degrees of freedom on.
  *
  * @param degrees at least 1
  */

@@ -3,6 +3,7 @@ import type { LedgerCount } from './ledger-check.ts';
 import type { DrillName } from './plan.ts';
 import type { WatchedTrend } from './samples.ts';
 import type { Counts } from './tally.ts';
+import type { LeakVerdict } from './trend.ts';
 
 /** One check. */
 export interface Check {
@@ -91,12 +92,13 @@ function records({ counts, ledger }: Evidence): Check {
 function leaks({ trends }: Evidence): Check {
   const judged = trends.filter((trend) => trend.verdict !== 'too short to judge');
   if (judged.length === 0) return { name: 'leaks', met: null, detail: 'too short to judge' };
-  const leaking = judged.filter((trend) => trend.verdict === 'leak').map((trend) => trend.name);
-  return {
-    name: 'leaks',
-    met: leaking.length === 0,
-    detail: leaking.length === 0 ? 'no leak' : `leak: ${leaking.join(', ')}`,
-  };
+  const named = (verdict: LeakVerdict): string =>
+    judged.flatMap((trend) => (trend.verdict === verdict ? [trend.name] : [])).join(', ');
+  const leaking = named('leak');
+  const levelled = named('levelled off');
+  const parts = [leaking === '' ? 'no leak' : `leak: ${leaking}`];
+  if (levelled !== '') parts.push(`levelled off: ${levelled}`);
+  return { name: 'leaks', met: leaking === '', detail: parts.join('; ') };
 }
 
 /** T1, T2, T3 of the contract. */

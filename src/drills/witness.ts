@@ -49,6 +49,7 @@ interface Pending {
 }
 
 const OK = 200;
+const FAILED_MS = 1_000;
 const LANES: readonly DrillLane[] = ['anthropic', 'zai'];
 
 /**
@@ -102,7 +103,7 @@ export function createWitness(
       for (const [tag, pending] of heardOf) {
         const arrived = arrivedOf.get(tag) ?? [];
         const settled = arrived.length > 0 && arrived.every(isSettled);
-        if (settled || performance.now() - pending.at > DRILL_SETTLE_MS_MAX) judge(tag, pending);
+        if (settled || performance.now() - pending.at > patienceFor(pending)) judge(tag, pending);
       }
     },
     get open() {
@@ -113,6 +114,11 @@ export function createWitness(
       for (const [tag, pending] of heardOf) judge(tag, pending);
     },
   };
+}
+
+/** How long the twin's side is waited for, ms: a request that failed may never have reached it. */
+function patienceFor({ heard }: Pending): number {
+  return heard.failure === null && heard.status === OK ? DRILL_SETTLE_MS_MAX : FAILED_MS;
 }
 
 function isSettled({ request }: Arrived): boolean {
