@@ -133,6 +133,8 @@ test('warmup fails where Haiku is not forced, whatever lane it takes', async (t)
   const { code, value } = await drill(home, ['warmup']);
   assert.equal(code, 1);
   assert.deepEqual(failing(value), ['T1 haiku on zai', 'T2 sonnet on anthropic', 'routing']);
+  const routing = value.checks.find((check) => check.name === 'routing');
+  assert.match(routing?.detail ?? '', /lanekeeper force on/);
 });
 
 test('a running proxy is judged by client and ledger, its former records left aside', async (t) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { test } from 'node:test';
+import { rootCertificates } from 'node:tls';
 
 import { DRILL_REQUESTS_MAX } from '../core/limits.ts';
 import { listen } from '../listen.ts';
@@ -11,6 +12,8 @@ import type { Heard } from './types.ts';
 
 const END = 'event: message_stop\ndata: {"type":"message_stop"}\n\n';
 const WHOLE = `HTTP/1.1 200 OK\r\ncontent-length: ${END.length}\r\n\r\n${END}`;
+/** Any trust: nothing here gets so far as to need it. */
+const CA = rootCertificates[0] ?? '';
 const REQUEST = requestOf(planOf('burst'), 0, true);
 
 interface Scene {
@@ -153,3 +156,30 @@ test('a proxy that is not there is no exchange', async (t) => {
   const heard = await client.ask(REQUEST);
   assert.deepEqual([heard.failure, heard.sent], ['connect', false]);
 });
+
+for (const [what, answer, failure] of [
+  ['a tunnel that is refused', 'HTTP/1.1 407 Proxy Authentication Required\r\n\r\n', 'connect'],
+  ['a tunnel to what speaks no TLS', 'HTTP/1.1 200 OK\r\n\r\nhello', 'tls'],
+  ['an answer to CONNECT that is no HTTP', 'hello\r\n\r\n', 'connect'],
+  ['a proxy that hangs up on CONNECT', '', 'connect'],
+] as const) {
+  test(`${what} is no exchange`, async (t) => {
+    const server = net.createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(answer));
+    });
+    const port = await listen(server, '127.0.0.1', 0);
+    t.after(() => server.close());
+    const client = createRawClient({
+      url: new URL(`http://127.0.0.1:${port}`),
+      via: 'connect',
+      ca: CA,
+      credential: ['x-api-key', 'fake-canary'],
+      session: 'session',
+      stallMs: 1_000,
+    });
+    t.after(() => void client.close());
+    const heard = await client.ask(REQUEST);
+    assert.deepEqual([heard.failure, heard.sent, heard.status], [failure, false, 0]);
+  });
+}

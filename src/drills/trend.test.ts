@@ -24,7 +24,7 @@ test('a straight line has its slope a minute, and an interval without width', ()
 
 test('growth beyond chance and beyond the bound is a leak', () => {
   const trend = fitTrend(
-    readings(200, (s, noise) => 100 + (s / 60) * 3 + noise),
+    readings(300, (s, noise) => 100 + (s / 60) * 3 + noise),
     1,
   );
   assert.equal(trend?.verdict, 'leak');
@@ -32,7 +32,7 @@ test('growth beyond chance and beyond the bound is a leak', () => {
 
 test('noise around a constant is none', () => {
   const trend = fitTrend(
-    readings(200, (_, noise) => 100 + 5 * noise),
+    readings(300, (_, noise) => 100 + 5 * noise),
     0.001,
   );
   assert.equal(trend?.verdict, 'no leak');
@@ -41,41 +41,51 @@ test('noise around a constant is none', () => {
 
 test('growth below the bound is none, however certain', () => {
   const trend = fitTrend(
-    readings(200, (s) => 100 + (s / 60) * 0.5),
+    readings(300, (s) => 100 + (s / 60) * 0.5),
     1,
   );
   assert.equal(trend?.verdict, 'no leak');
+  assert(trend.interval[0] > 0);
 });
 
 test('growth while the program warms up is left out', () => {
-  const trend = fitTrend(
-    readings(400, (s, noise) => Math.min(s, 70) + noise),
-    0.5,
-  );
-  assert.equal(trend?.verdict, 'no leak');
+  for (const [seconds, warm] of [
+    [200, 115],
+    [1_500, 290],
+  ] as const) {
+    const trend = fitTrend(
+      readings(seconds, (s, noise) => Math.min(s, warm) + noise),
+      0.5,
+    );
+    assert.equal(trend?.verdict, 'no leak');
+  }
 });
 
-test('a step that is not followed by another has levelled off', () => {
+test('growth in one step is unsteady; in many it is a leak', () => {
   const step = fitTrend(
-    readings(200, (s, noise) => (s < 90 ? 100 : 130) + noise),
+    readings(400, (s, noise) => (s < 250 ? 100 : 130) + noise),
     1,
   );
-  assert.equal(step?.verdict, 'levelled off');
+  assert.equal(step?.verdict, 'unsteady');
   const stairs = fitTrend(
-    readings(400, (s, noise) => 100 + 10 * Math.floor(s / 20) + noise),
+    readings(600, (s, noise) => 100 + 10 * Math.floor(s / 20) + noise),
     1,
   );
   assert.equal(stairs?.verdict, 'leak');
 });
 
-test('fewer than 60 readings are too few to judge', () => {
-  assert.equal(
-    fitTrend(
-      readings(59, (s) => s),
-      1,
-    )?.verdict,
-    'too short to judge',
+test('fewer than 60 readings after two minutes are too few to judge, and still show their slope', () => {
+  const short = fitTrend(
+    readings(179, (s) => s),
+    1,
   );
+  assert.equal(short?.verdict, 'too short to judge');
+  assert(Math.abs(short.slopePerMin - 60) < 1e-6);
+  const enough = fitTrend(
+    readings(180, (s) => s),
+    1,
+  );
+  assert.equal(enough?.verdict, 'leak');
   assert.equal(
     fitTrend(
       readings(2, (s) => s),

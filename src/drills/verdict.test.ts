@@ -113,10 +113,7 @@ group('a drill', () => {
       verdict: 'leak',
     } as const;
     assert.deepEqual(failing({ ...evidence(), trends: [trend] }), ['leaks']);
-    assert.deepEqual(
-      failing({ ...evidence(), trends: [{ ...trend, verdict: 'levelled off' }] }),
-      [],
-    );
+    assert.deepEqual(failing({ ...evidence(), trends: [{ ...trend, verdict: 'unsteady' }] }), []);
     const short = { ...trend, verdict: 'too short to judge' } as const;
     const checks = judge({ ...evidence(), trends: [short] });
     assert.equal(checks.find((check) => check.name === 'leaks')?.met, null);

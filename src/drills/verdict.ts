@@ -46,11 +46,17 @@ function routing({ counts, ledger, witnessed }: Evidence): Check {
     ...(witnessed ? [`${counts.misroutes} at the upstreams`] : []),
     ...(ledger === null ? [] : [`${said} in the ledger`]),
   ];
+  if (sources.length === 0) {
+    return { name: 'routing', met: null, detail: 'no twin and no ledger to ask' };
+  }
+  // Nothing at all on zai is no fault of routing but a switch that is off.
+  const ways = [...(ledger?.decisions.keys() ?? [])];
+  const off = said > 0 && !ways.some((way) => way.startsWith('zai '));
+  const hint = off ? '; Haiku is not routed to zai: lanekeeper force on' : '';
   return {
     name: 'routing',
-    met: sources.length === 0 ? null : counts.misroutes === 0 && said === 0,
-    detail:
-      sources.length === 0 ? 'no twin and no ledger to ask' : `misroutes: ${sources.join(', ')}`,
+    met: counts.misroutes === 0 && said === 0,
+    detail: `misroutes: ${sources.join(', ')}${hint}`,
   };
 }
 
@@ -95,9 +101,10 @@ function leaks({ trends }: Evidence): Check {
   const named = (verdict: LeakVerdict): string =>
     judged.flatMap((trend) => (trend.verdict === verdict ? [trend.name] : [])).join(', ');
   const leaking = named('leak');
-  const levelled = named('levelled off');
+  const unsteady = named('unsteady');
   const parts = [leaking === '' ? 'no leak' : `leak: ${leaking}`];
-  if (levelled !== '') parts.push(`levelled off: ${levelled}`);
+  if (unsteady !== '')
+    parts.push(`grew in steps, which a longer run may tell from a leak: ${unsteady}`);
   return { name: 'leaks', met: leaking === '', detail: parts.join('; ') };
 }
 
