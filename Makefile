@@ -2,14 +2,17 @@
 PORT ?= 8082
 LANEKEEPER = bin/lanekeeper
 HOMEDIR = --home .
+# Of the drills; what is not given is as the plan has it.
+SIZE = $(if $(MINUTES),--minutes $(MINUTES)) $(if $(COUNT),--count $(COUNT)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean
+.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup
 
 help:
 	@echo 'make demo      offline proof in under a minute'
 	@echo 'make test      everything: lint, types, unit tests, tests of the whole with the SDK and Claude Code'
 	@echo 'make mitm      runs the proxy on port $(PORT)'
+	@echo 'make soak      make burst     make parallel    make warmup    drills; MINUTES= COUNT= CONCURRENCY='
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
@@ -43,6 +46,12 @@ tee-on tee-off: setup
 
 versions: setup
 	$(LANEKEEPER) versions $(HOMEDIR)
+
+soak burst parallel: setup
+	$(LANEKEEPER) drill $@ $(SIZE) $(HOMEDIR)
+
+warmup: setup
+	$(LANEKEEPER) drill $@ $(HOMEDIR)
 
 schema: setup
 	npm run --silent schema

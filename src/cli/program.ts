@@ -4,6 +4,8 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
+import { DRILL_CONCURRENCY_MAX } from '../core/limits.ts';
+import { DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
 import { packageVersion } from './package-info.ts';
 import type { CommonOptions } from './settings.ts';
 import { SHELLS } from './shell-lines.ts';
@@ -16,7 +18,22 @@ type Act = <Options extends CommonOptions>(command: Command, load: Load<Options>
 
 const ON_OFF = ['on', 'off'] as const;
 const COMPLETION_SHELLS = ['bash', 'zsh', 'fish'] as const;
+const DRILL_HELP = `
+Drills:
+  warmup      Haiku lands on zai, Sonnet stays on anthropic, a medium stream is whole
+  alternate   Sonnet and Haiku in turn, with short pauses
+  soak        the same for a long time: is anything lost, held up or leaked?
+  parallel    Haiku clients at once
+  burst       Sonnet and Haiku in turn, as fast as it goes
+
+With the twin every stream is compared byte for byte with what was sent, and every request with the
+upstream it reached. Over a running proxy the client and the ledger are judged; with real lanes the
+requests cost tokens, and ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN pays for Anthropic's.
+
+Exit: 0 every check met, 1 one was not, 130 interrupted (what was measured is printed all the same).`;
 const PORT_MAX = 65_535;
+const MINUTES_MAX = 7 * 24 * 60;
+const PAUSE_MS_MAX = 3_600_000;
 const SEED_MAX = 0xffff_ffff;
 
 /**
@@ -45,6 +62,7 @@ export function createProgram(report: (code: number) => void): Command {
   addControlCommands(program, act);
   addTrustCommands(program, act);
   addInsightCommands(program, act, program);
+  addDrillCommand(program, act);
   return program;
 }
 
@@ -176,6 +194,42 @@ function addInsightCommands(program: Command, act: Act, tree: Command): void {
   );
 }
 
+function addDrillCommand(program: Command, act: Act): void {
+  act(
+    program
+      .command('drill')
+      .description('drive a proxy with a scripted load, and judge what it did')
+      .addArgument(new Argument('<name>', 'which drill').choices(DRILL_NAMES))
+      .option('--minutes <number>', 'end after so many minutes (soak: 30)', toMinutes)
+      .option(
+        '--count <number>',
+        'end after so many exchanges (alternate: 20, parallel: 80, burst: 30)',
+        toCount,
+      )
+      .option('--concurrency <number>', 'clients at once (parallel: 4, else 1)', toConcurrency)
+      .option(
+        '--pause-ms <number>',
+        'pause of a client after each exchange (soak: 2000, alternate: 250, else 0)',
+        toPause,
+      )
+      .addOption(
+        new Option('--client <name>', 'raw is built in; sdk is the official one')
+          .choices(DRILL_CLIENTS)
+          .default('raw'),
+      )
+      .option('--gateway', 'plain requests to the proxy itself, as with ANTHROPIC_BASE_URL')
+      .option('--twin', 'a proxy of its own with the twin behind it, even where one is running')
+      .option(
+        '--proxy <url>',
+        'the proxy at this URL (default: the running one’s, else --twin)',
+        toProxy,
+      )
+      .option('--json', 'print the result as JSON')
+      .addHelpText('after', DRILL_HELP),
+    async () => (await import('./commands/drill.ts')).drill,
+  );
+}
+
 function addCommonOptions(command: Command): void {
   command
     .option('--home <dir>', 'where logs, results, CA and state live (default: ~/.lanekeeper)')
@@ -189,6 +243,26 @@ function toPort(text: string): number {
 
 function toCount(text: string): number {
   return toInteger(text, 1, Number.MAX_SAFE_INTEGER, 'a number');
+}
+
+function toConcurrency(text: string): number {
+  return toInteger(text, 1, DRILL_CONCURRENCY_MAX, 'a number');
+}
+
+function toPause(text: string): number {
+  return toInteger(text, 0, PAUSE_MS_MAX, 'a number');
+}
+
+function toMinutes(text: string): number {
+  const value = /^\d{1,5}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value > 0 && value <= MINUTES_MAX) return value;
+  throw new InvalidArgumentError(`It must be a number above 0, up to ${MINUTES_MAX}.`);
+}
+
+function toProxy(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol === 'http:' && url.port !== '') return url.origin;
+  throw new InvalidArgumentError('It must be a URL such as http://127.0.0.1:8082.');
 }
 
 function toSeed(text: string): number {

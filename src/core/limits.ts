@@ -207,3 +207,18 @@ export const LOG_EXCERPT_BYTES_MAX = 4 * 1024;
 export const PROGRAM_MS_MAX = 5_000;
 /** The check of the CA trust end to end. */
 export const TRUST_CHECK_MS_MAX = 10_000;
+
+/** A drill's client gives an exchange up after this much silence, and calls it a stall. */
+export const DRILL_STALL_MS = 60_000;
+/** How often a drill looks at the memory and the sockets of the proxy. */
+export const DRILL_SAMPLE_MS = 1_000;
+/** Looks that are kept; beyond, every second one is dropped and the interval doubled. */
+export const DRILL_SAMPLES_MAX = 4_096;
+/** How long a drill waits at its end for exchanges, upstreams and ledger to have settled. */
+export const DRILL_SETTLE_MS_MAX = 10_000;
+/** Exchanges that a drill's client puts on one connection, so that connections come and go too. */
+export const DRILL_REQUESTS_MAX = 100;
+/** Clients of a drill at once. */
+export const DRILL_CONCURRENCY_MAX = 1_024;
+/** Requests that reached the twin and are not matched yet; a drill takes them out long before. */
+export const DRILL_KEPT_MAX = 20_000;

@@ -1,0 +1,92 @@
+/** What a drill sees of a proxy: its status, its file descriptors, and its ledger. */
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { setTimeout as wait } from 'node:timers/promises';
+
+import { readStatus } from '../../admin/client.ts';
+import type { StatusReport } from '../../admin/types.ts';
+import { DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
+import type { DrillRecord, ProxyView, Sample } from '../../drills/types.ts';
+import { readUsage } from '../../ledger/read.ts';
+import type { UsageRecord } from '../../ledger/record.ts';
+
+const POLL_MS = 50;
+const SESSION_DIGITS = 16;
+
+/** Which proxy, and which of its records. */
+export interface ViewOptions {
+  /** The home whose control socket and ledger it serves. */
+  readonly home: string;
+  readonly ledger: string;
+  /** The session id that the drill's clients send. */
+  readonly session: string;
+  /** Ends the proxy, where it is the drill's own: its ledger is whole then. */
+  readonly stop: (() => Promise<void>) | null;
+}
+
+/** The view of a proxy that runs for a home. */
+export function proxyView(options: ViewOptions): ProxyView {
+  return {
+    look: () => look(options.home),
+    records: async (expected) => {
+      if (options.stop === null) await settled(options, expected);
+      else await options.stop();
+      return recordsOf(options);
+    },
+  };
+}
+
+/** Of a proxy that is reached by its URL alone nothing can be seen. */
+export const NO_VIEW: ProxyView = { look: async () => null, records: async () => null };
+
+async function look(home: string): Promise<Omit<Sample, 's'>> {
+  const status = await readStatus(home);
+  return {
+    rssBytes: status.memory.rss_bytes,
+    heapBytes: status.memory.heap_bytes,
+    sockets: socketsOf(status),
+    handles: await handlesOf(status.pid),
+  };
+}
+
+function socketsOf(status: StatusReport): number {
+  let sockets = status.connections + status.tunnels;
+  for (const lane of status.lanes) sockets += lane.sockets_idle + lane.sockets_busy;
+  return sockets;
+}
+
+/** Null where the system does not tell: only Linux has the folder. */
+async function handlesOf(pid: number): Promise<number | null> {
+  try {
+    return (await readdir(`/proc/${pid}/fd`)).length;
+  } catch {
+    return null;
+  }
+}
+
+/** Waits, in bounded time, until the ledger has every record that it should. */
+async function settled(options: ViewOptions, expected: number): Promise<void> {
+  const until = performance.now() + DRILL_SETTLE_MS_MAX;
+  while (performance.now() < until) {
+    const open = await readStatus(options.home).then(
+      (status) => status.exchanges.open,
+      () => 0,
+    );
+    if (open === 0 && (await countOf(options)) >= expected) return;
+    await wait(POLL_MS);
+  }
+}
+
+async function countOf(options: ViewOptions): Promise<number> {
+  let count = 0;
+  for await (const _ of recordsOf(options)) count += 1;
+  return count;
+}
+
+async function* recordsOf({ ledger, session }: ViewOptions): AsyncGenerator<DrillRecord> {
+  const mark = createHash('sha256').update(session).digest('hex').slice(0, SESSION_DIGITS);
+  const records: AsyncIterable<UsageRecord> = readUsage(ledger);
+  for await (const record of records) {
+    if (record.session === mark) yield record;
+  }
+}

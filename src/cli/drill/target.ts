@@ -1,0 +1,156 @@
+/**
+ * What a drill runs against: a proxy of its own with a twin behind it, the proxy that runs for the
+ * home, or one that is named by its URL.
+ */
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+
+import { isRunning, readStatus } from '../../admin/client.ts';
+import { formatAuthority } from '../../core/authority.ts';
+import { DRILL_KEPT_MAX, DRILL_STALL_MS } from '../../core/limits.ts';
+import type { Access, ProxyView } from '../../drills/types.ts';
+import { startTwin, type Twin } from '../../twin/index.ts';
+import { CliError, EXIT } from '../failure.ts';
+import { type CommonOptions, homeOf } from '../settings.ts';
+import { startChildProxy } from './child-proxy.ts';
+import { NO_VIEW, proxyView } from './proxy-view.ts';
+
+/** How a target is chosen. */
+export interface TargetOptions extends CommonOptions {
+  readonly twin?: boolean;
+  readonly proxy?: string;
+  readonly gateway?: boolean;
+}
+
+export interface Target {
+  readonly access: Access;
+  readonly view: ProxyView;
+  /** Where the twin runs in this process. */
+  readonly twin: Twin | null;
+  /** The answers come from a twin. */
+  readonly simulated: boolean;
+  /** For people. */
+  readonly name: string;
+  readonly evidence: string | null;
+  close(): Promise<void>;
+}
+
+type Credential = Access['credential'];
+
+/** Obviously none of anybody: the twin takes any. */
+const CANARY: Credential = ['authorization', 'Bearer sk-ant-oat01-drill-canary-0123456789'];
+
+/** Finds or starts it. The caller closes it. */
+export async function openTarget(options: TargetOptions): Promise<Target> {
+  if (options.twin === true && options.proxy !== undefined) {
+    throw new CliError('--twin and --proxy: choose one of them', EXIT.usage);
+  }
+  const home = homeOf(options);
+  if (options.proxy !== undefined) return namedProxy(options, new URL(options.proxy), home);
+  if (options.twin !== true && (await isRunning(home))) return runningProxy(options, home);
+  return ownProxy(options);
+}
+
+async function ownProxy(options: TargetOptions): Promise<Target> {
+  const work = mkdtempSync(join(tmpdir(), 'lanekeeper-drill-'));
+  // Simulated exchanges go into a home's ledger only where it was named.
+  const home = options.home === undefined ? work : resolve(options.home);
+  const twin = await startTwin({ keep: DRILL_KEPT_MAX });
+  try {
+    const child = await startChildProxy(twin, { home, work, configFile: options.config });
+    const access = accessOf(options, child.url, CANARY, join(home, 'ca', 'ca-cert.pem'));
+    const ledger = join(home, 'logs', 'usage.jsonl');
+    return {
+      access,
+      view: proxyView({ home, ledger, session: access.session, stop: child.stop }),
+      twin,
+      simulated: true,
+      name: 'a proxy of its own, the twin behind it',
+      evidence: ledger,
+      close: async () => {
+        await child.stop();
+        await twin.close();
+        if (home !== work) rmSync(work, { recursive: true, force: true });
+      },
+    };
+  } catch (error) {
+    await twin.close();
+    rmSync(work, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function runningProxy(options: TargetOptions, home: string): Promise<Target> {
+  const status = await readStatus(home);
+  const { host, port } = status.listen;
+  const url = new URL(`http://${formatAuthority(host, port)}`);
+  const credential = status.twin ? CANARY : ownCredential();
+  const access = accessOf(options, url, credential, status.ca.bundle);
+  const ledger = status.ledger.path;
+  return {
+    access,
+    view: proxyView({ home, ledger, session: access.session, stop: null }),
+    twin: null,
+    simulated: status.twin,
+    name: `the running proxy at ${url.host}${status.twin ? ', its twin behind it' : ''}`,
+    evidence: ledger,
+    close: async () => undefined,
+  };
+}
+
+/** A URL that leads to the home's own proxy is that proxy: then its ledger can be read. */
+async function namedProxy(options: TargetOptions, url: URL, home: string): Promise<Target> {
+  if (await isRunning(home)) {
+    const { port } = (await readStatus(home)).listen;
+    if (Number(url.port) === port) return runningProxy(options, home);
+  }
+  return {
+    access: accessOf(options, url, ownCredential(), join(home, 'ca', 'ca-cert.pem')),
+    view: NO_VIEW,
+    twin: null,
+    simulated: false,
+    name: `the proxy at ${url.host}`,
+    evidence: null,
+    close: async () => undefined,
+  };
+}
+
+function accessOf(
+  options: TargetOptions,
+  url: URL,
+  credential: Credential,
+  bundle: string,
+): Access {
+  const gateway = options.gateway === true;
+  return {
+    url,
+    via: gateway ? 'gateway' : 'connect',
+    ca: gateway ? null : readBundle(bundle),
+    credential,
+    session: randomUUID(),
+    stallMs: DRILL_STALL_MS,
+  };
+}
+
+function readBundle(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    throw new CliError(
+      `the trust bundle ${path} can not be read; name the proxy's home with --home, or use --gateway`,
+    );
+  }
+}
+
+/** What the clients of a drill on real lanes pay with. */
+function ownCredential(): Credential {
+  const key = process.env['ANTHROPIC_API_KEY'];
+  if (key !== undefined && key !== '') return ['x-api-key', key];
+  const token = process.env['ANTHROPIC_AUTH_TOKEN'];
+  if (token !== undefined && token !== '') return ['authorization', `Bearer ${token}`];
+  throw new CliError(
+    'a drill over real lanes needs a credential of your own: set ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN, or use --twin',
+  );
+}

@@ -1,0 +1,170 @@
+/**
+ * Runs a drill: so many clients, one request after the other, until a bound is reached or somebody
+ * says stop; then waits for everything to settle, reads the ledger and judges.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import { DRILL_SETTLE_MS_MAX } from '../core/limits.ts';
+import { countRecords, type LedgerCount } from './ledger-check.ts';
+import { type Plan, requestOf } from './plan.ts';
+import { type Sampler, startSampler, trendsOf, type WatchedTrend } from './samples.ts';
+import { type Counts, createTally, type Tally } from './tally.ts';
+import type { DrillClient, ProxyView, Sample } from './types.ts';
+import { type Check, judge } from './verdict.ts';
+import { createWitness, type Witness, type WitnessedTwin } from './witness.ts';
+
+/** What a drill runs with. */
+export interface DrillOptions {
+  readonly plan: Plan;
+  /** Makes one client; each is used by one worker. */
+  readonly client: () => DrillClient;
+  readonly proxy: ProxyView;
+  /** Compared with, where the twin runs in this process. */
+  readonly twin: WitnessedTwin | null;
+  /** A twin answers, here or elsewhere; else a real model reads the prompts. */
+  readonly simulated: boolean;
+  /** Ends the drill early, cleanly. */
+  readonly stop: AbortSignal;
+  /** Told twice a second how it goes. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** How a running drill goes. */
+export interface Progress {
+  readonly seconds: number;
+  readonly counts: Counts;
+  readonly sample: Sample | null;
+}
+
+/** What came of a drill. */
+export interface DrillOutcome {
+  readonly plan: Plan;
+  readonly witnessed: boolean;
+  readonly interrupted: boolean;
+  /** Of the load alone. */
+  readonly seconds: number;
+  readonly counts: Counts;
+  readonly ledger: LedgerCount | null;
+  readonly trends: readonly WatchedTrend[];
+  readonly checks: readonly Check[];
+  /** No check failed. */
+  readonly ok: boolean;
+}
+
+const PROGRESS_MS = 500;
+const SETTLE_EVERY_MS = 50;
+const SETTLE_EVERY_EXCHANGES = 256;
+/** A client whose proxy is gone waits so long before it tries again. */
+const RETRY_MS = 100;
+
+/** Runs a drill to its end. Rejects only where the drill itself is broken. */
+export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
+  const { stop } = options;
+  const tally = createTally();
+  const witness = options.twin === null ? null : createWitness(options.twin, tally.add);
+  const sampler = startSampler(options.proxy.look);
+  const started = performance.now();
+  const secondsNow = (): number => (performance.now() - started) / 1000;
+  const settling = setInterval(() => witness?.settle(), SETTLE_EVERY_MS);
+  const telling = setInterval(() => {
+    const sample = sampler.samples().at(-1) ?? null;
+    options.onProgress?.({ seconds: secondsNow(), counts: tally, sample });
+  }, PROGRESS_MS);
+  let seconds = 0;
+  try {
+    await load(options, tally, witness, started);
+    seconds = secondsNow();
+    await settle(witness);
+  } finally {
+    clearInterval(settling);
+    clearInterval(telling);
+    await sampler.stop();
+  }
+  return conclude(options, tally, sampler, { seconds, interrupted: stop.aborted });
+}
+
+async function conclude(
+  { plan, proxy, twin }: DrillOptions,
+  tally: Tally,
+  sampler: Sampler,
+  how: { readonly seconds: number; readonly interrupted: boolean },
+): Promise<DrillOutcome> {
+  const records = await proxy.records(tally.exchanges);
+  const ledger = records === null ? null : await countRecords(records);
+  const trends = trendsOf(sampler.samples());
+  const witnessed = twin !== null;
+  const { interrupted } = how;
+  const checks = judge({
+    name: plan.name,
+    counts: tally,
+    ledger,
+    trends,
+    witnessed,
+    interrupted,
+  });
+  const ok = checks.every((check) => check.met !== false);
+  return { plan, witnessed, counts: tally, ledger, trends, checks, ok, ...how };
+}
+
+/** All clients, until the last has ended. */
+async function load(
+  options: DrillOptions,
+  tally: Tally,
+  witness: Witness | null,
+  started: number,
+): Promise<void> {
+  const { plan, stop } = options;
+  let next = 0;
+  const isOver = (): boolean =>
+    stop.aborted ||
+    (plan.count !== null && next >= plan.count) ||
+    (plan.ms !== null && performance.now() - started >= plan.ms);
+  const worker = async (client: DrillClient): Promise<void> => {
+    while (!isOver()) {
+      const index = next;
+      next += 1;
+      const request = requestOf(plan, index, options.simulated);
+      const heard = await client.ask(request);
+      if (witness !== null && heard.sent) witness.heard(request, heard);
+      else tally.add(request, heard, null);
+      if (index % SETTLE_EVERY_EXCHANGES === 0) witness?.settle();
+      const pause = heard.sent ? plan.pauseMs : Math.max(plan.pauseMs, RETRY_MS);
+      if (pause > 0 && !isOver()) await rest(pause, stop);
+    }
+  };
+  const clients = Array.from({ length: plan.concurrency }, () => options.client());
+  const done = Promise.all(clients.map(worker));
+  try {
+    await Promise.race([done, overdue(stop, done)]);
+  } finally {
+    // What is still under way after the time to finish is cut, and ends as abandoned.
+    await Promise.all(clients.map((client) => client.close()));
+  }
+  await done;
+}
+
+/** Resolves when the drill was stopped and its exchanges had their time to finish. */
+async function overdue(stop: AbortSignal, done: Promise<unknown>): Promise<void> {
+  if (!stop.aborted) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    stop.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+  }
+  await Promise.race([done, wait(DRILL_SETTLE_MS_MAX, undefined, { ref: false })]);
+}
+
+/** Sleeps, or until the drill is stopped. */
+async function rest(ms: number, stop: AbortSignal): Promise<void> {
+  await wait(ms, undefined, { signal: stop }).catch(() => undefined);
+}
+
+/** Waits until both ends of every exchange are known, in bounded time. */
+async function settle(witness: Witness | null): Promise<void> {
+  if (witness === null) return;
+  const until = performance.now() + DRILL_SETTLE_MS_MAX;
+  witness.settle();
+  while (witness.open > 0 && performance.now() < until) {
+    await wait(SETTLE_EVERY_MS);
+    witness.settle();
+  }
+  witness.close();
+}
