@@ -4,7 +4,7 @@
  * more than a bare connection could, or mends what nothing was lost by, the table says so.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, type TestContext, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import type Anthropic from '@anthropic-ai/sdk';
 import type { UsageRecord } from '../src/ledger/record.ts';
 import type { Fault, FaultMatch } from '../src/twin/index.ts';
@@ -23,7 +23,7 @@ interface Seen {
   readonly error: readonly [name: string, status: number | undefined, message: string] | null;
 }
 
-type Call = (client: Anthropic, model: string, signal: AbortSignal) => Promise<Seen>;
+type Call = (client: Anthropic, model: string) => Promise<Seen>;
 
 interface Case {
   readonly fault: Fault;
@@ -95,9 +95,9 @@ const impatient: Call = async (client, model) => {
 
 const afterPause =
   (call: Call): Call =>
-  async (...all) => {
+  async (client, model) => {
     await new Promise((resolve) => setTimeout(resolve, 120));
-    return call(...all);
+    return call(client, model);
   };
 
 function errorOf(error: unknown): Seen['error'] {
@@ -327,7 +327,7 @@ async function observe(
   const model = one.lane === 'zai' ? zaiModel : 'claude-sonnet-5-5';
   const seen: Seen[] = [];
   for (const call of one.calls ?? [streamed()]) {
-    seen.push(await call(client, model, AbortSignal.timeout(10_000)));
+    seen.push(await call(client, model));
   }
   await close();
   await rig.twin.setFaults(null);
@@ -341,11 +341,12 @@ function shortOf(seen: Seen): string {
   return `${events.length} events, ${name} ${status ?? '-'} ${message.replaceAll(/\s+/g, ' ')}`;
 }
 
-async function isBack({ twin }: Rig): Promise<void> {
+/** Resolves once the upstream listens, as it does not for the time of an outage. */
+async function isBack(rig: Rig): Promise<void> {
   try {
-    (await rawConnect({ to: twin.anthropic })).destroy();
+    (await rawConnect({ to: rig.twin.anthropic })).destroy();
   } catch {
-    await isBack({ twin } as Rig);
+    await isBack(rig);
   }
 }
 
@@ -398,7 +399,7 @@ function suite(name: string, cases: readonly Case[], protocol: 'h1' | 'h2'): voi
     });
     for (const one of cases) {
       const title = one.name ?? one.fault.kind;
-      test(title, async (_t: TestContext) => {
+      test(title, async () => {
         rig.twin.anthropic.clear();
         rig.twin.zai.clear();
         await compare(rig, one, title, protocol);
