@@ -33,6 +33,7 @@ function arrival(request: DrillRequest, answer: Partial<ReceivedRequest['answer'
     whole: true,
     connection: 1,
     aborted: false,
+    fault: null,
     answer: { status: 200, bytes: 10, sha256: 'aa', ended: true, ...answer },
   };
 }
