@@ -123,6 +123,17 @@ test('node:http sees a cut answer as aborted, never as complete', LIMIT, async (
   }
 });
 
+test('a client that leaves by FIN just when its answer has begun is noticed', LIMIT, async (t) => {
+  const { edge, begun, heard } = await streaming();
+  t.after(() => edge.close());
+  const client = await connect(edge.port);
+  client.socket.write(GET);
+  await once(client.socket, 'data');
+  client.socket.end();
+  await begun;
+  assert.equal((await heard().closed).delivery.how, 'gone');
+});
+
 test('a half-closed client gets the whole of its answer', LIMIT, async (t) => {
   const edge = await startEdge({
     onExchange(inbound) {

@@ -3,9 +3,11 @@
  * ones for their turn (RFC 9112 section 9.3.2), and decides when the connection ends.
  *
  * FIN alone does not say whether a client left or only finished sending. Here it is a half-close when
- * it comes within `HALF_CLOSE_MS` of the request's end, and leaving when it comes later. A half-closed
- * HTTP/1.1 client whose answer has not begun is probed by `100 Continue`, which RFC 9110 section 15.2
- * lets every such client expect: if nobody is there, the probe is answered by RST.
+ * it comes within `HALF_CLOSE_MS` of the request's end and before the answer has begun. Such a client is
+ * probed by `100 Continue`, which RFC 9110 section 15.2 lets every HTTP/1.1 client expect: if nobody is
+ * there, the probe is answered by RST, and so is the head of the answer. FIN that comes later means
+ * leaving; so does one that comes early but behind the head of the answer, once `HALF_CLOSE_MS` have
+ * not brought the answer's end.
  */
 import assert from 'node:assert';
 import type net from 'node:net';
@@ -163,7 +165,7 @@ export class Http1Connection implements Role, ExchangeLink {
     if (this.#isDetached) return;
     const exchange = this.#exchange;
     if (exchange === null) this.#close();
-    else if (!exchange.isAnswered) this.#judgeFin();
+    else if (!exchange.isAnswered) this.#judgeFin(exchange);
   };
 
   readonly #onSocketClose = (): void => {
@@ -219,10 +221,16 @@ export class Http1Connection implements Role, ExchangeLink {
   };
 
   /** FIN while the answer is not complete: see the top of this file. */
-  #judgeFin(): void {
-    if (performance.now() - this.#requestEndedAt > HALF_CLOSE_MS) this.#socket.destroy();
-    else this.#arm(HALF_CLOSE_MS, this.#probe);
+  #judgeFin(exchange: Http1Exchange): void {
+    const isLate = performance.now() - this.#requestEndedAt > HALF_CLOSE_MS;
+    if (isLate) this.#socket.destroy();
+    else this.#arm(HALF_CLOSE_MS, exchange.isAnswering ? this.#leave : this.#probe);
   }
+
+  /** An answer under way can not be probed, and an upstream that is silent now may be so for long. */
+  readonly #leave = (): void => {
+    this.#socket.destroy();
+  };
 
   readonly #probe = (): void => {
     const exchange = this.#exchange;
