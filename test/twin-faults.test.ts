@@ -200,7 +200,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'stall_mid_stream: the client gives up',
-    fault: { kind: 'stall_mid_stream', after_events: 4, ms: 200 },
+    fault: { kind: 'stall_mid_stream', after_events: 4 },
     // The SDK keeps the ping to itself.
     calls: [streamed(MANY, 3)],
     records: [GONE],
@@ -217,7 +217,7 @@ const CASES: readonly Case[] = [
   {
     name: 'bad_json: the client leaves at it',
     fault: { kind: 'bad_json', after_events: 4 },
-    calls: [streamed(`${MANY}[twin: pause 200 after=5]`)],
+    calls: [streamed(`${MANY}[twin: pause 60000 after=5]`)],
     records: [GONE],
   },
   {

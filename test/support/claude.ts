@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { access, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -172,13 +172,17 @@ async function installed(): Promise<string | null> {
   }
 }
 
+/** Installs apart and moves the whole into its place: others may look while npm is still writing. */
 async function install(): Promise<string> {
   const manifest = { private: true, dependencies: { [PACKAGE]: CLAUDE_VERSION } };
-  await writeFile(path.join(FOLDER, 'package.json'), `${JSON.stringify(manifest)}\n`);
+  const apart = path.join(FOLDER, 'installing');
+  await rm(apart, { recursive: true, force: true });
+  await mkdir(apart);
+  await writeFile(path.join(apart, 'package.json'), `${JSON.stringify(manifest)}\n`);
   // Its install script only links the binary, which is run where it lies; so no script is needed.
   const args = ['install', '--no-audit', '--no-fund', '--ignore-scripts', '--no-package-lock'];
   const npm = spawn('npm', args, {
-    cwd: FOLDER,
+    cwd: apart,
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: INSTALL_MS_MAX,
     shell: process.platform === 'win32',
@@ -188,8 +192,14 @@ async function install(): Promise<string> {
     npm.once('error', reject);
     npm.once('close', resolve);
   });
-  const binary = await installed();
-  if (code === 0 && binary !== null) return binary;
+  if (code === 0) {
+    const modules = path.join(FOLDER, 'node_modules');
+    await rm(modules, { recursive: true, force: true });
+    await rename(path.join(apart, 'node_modules'), modules);
+    await rm(apart, { recursive: true, force: true });
+    const binary = await installed();
+    if (binary !== null) return binary;
+  }
   throw new Error(`npm could not install ${PACKAGE}: ${output.map((read) => read()).join('\n')}`);
 }
 
