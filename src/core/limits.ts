@@ -80,6 +80,8 @@ export const UPSTREAM_HEAD_MS_MAX = 900_000;
 export const UPSTREAM_IDLE_MS_MAX = 600_000;
 /** A client that leaves after this much silence of the upstream left because the stream had stalled. */
 export const STALL_MS = 60_000;
+/** A connection whose answer came before its request was accepted is kept if that follows within this. */
+export const UPSTREAM_FLUSH_MS_MAX = 1_000;
 /** Idle upstream sockets are closed here, well below the edge's 400 s, so that none is reused dead. */
 export const POOL_IDLE_MS_MAX = 90_000;
 /** Idle upstream sockets kept for one upstream and identity. */

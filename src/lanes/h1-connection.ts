@@ -10,6 +10,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import { createResponseParser } from '../core/http1/response-parser.ts';
 import type { CodecError, ResponseEvents, ResponseParser } from '../core/http1/types.ts';
+import { UPSTREAM_FLUSH_MS_MAX } from '../core/limits.ts';
 import type { Fields, ResponseHead } from '../core/message.ts';
 import type { OutboundEvents } from '../core/ports.ts';
 import { Outbox } from '../sockets/outbox.ts';
@@ -40,6 +41,7 @@ export class H1Connection implements ResponseEvents {
   idleSince = 0;
   #exchange: H1Exchange | null = null;
   #gone = false;
+  #flushTimer: NodeJS.Timeout | null = null;
   /** The socket speaks another protocol now, and its events are not ours. */
   #released = false;
 
@@ -164,20 +166,40 @@ export class H1Connection implements ResponseEvents {
   #settle(exchange: H1Exchange): void {
     if (this.#exchange !== exchange || !exchange.over) return;
     this.#exchange = null;
-    const { socket } = this;
-    if (!exchange.reusable || !this.usable || this.outbox.pendingBytes > 0) {
+    if (!exchange.reusable || !this.usable) {
       this.destroy();
       return;
     }
+    // On a near upstream the answer overtakes the word that the request's last bytes were accepted.
+    if (this.outbox.pendingBytes === 0) this.#rest();
+    else this.#restOnceFlushed();
+  }
+
+  #restOnceFlushed(): void {
+    this.#flushTimer = setTimeout(() => this.destroy(), UPSTREAM_FLUSH_MS_MAX);
+    this.outbox.whenFlushed(() => {
+      this.#stopFlushTimer();
+      if (this.usable) this.#rest();
+    });
+  }
+
+  #rest(): void {
+    const { socket } = this;
     if (socket.isPaused()) socket.resume();
     socket.unref();
     this.idleSince = performance.now();
     this.owner.onIdle(this);
   }
 
+  #stopFlushTimer(): void {
+    if (this.#flushTimer !== null) clearTimeout(this.#flushTimer);
+    this.#flushTimer = null;
+  }
+
   #leave(): void {
     if (this.#gone) return;
     this.#gone = true;
+    this.#stopFlushTimer();
     this.owner.onGone(this);
   }
 }

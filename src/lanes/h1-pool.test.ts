@@ -204,3 +204,31 @@ test('closing a lane drops idle connections and leaves open exchanges in peace',
   assert.deepEqual(lane.stats(), { idle: 0, busy: 0 });
   await upstream.close();
 });
+
+test('a connection whose answer overtook its request is kept once that was accepted', async () => {
+  const length = 16 * 1024 * 1024;
+  const { lane, upstream, ...r } = await rig((peer) => {
+    peer.socket.once('data', () => {
+      peer.socket.pause();
+      peer.socket.write(OK);
+    });
+  });
+  const fields: Field[] = [...withKey('canary-key-one'), ['Content-Length', String(length)]];
+  const events = record();
+  const framing = { kind: 'length', length } as const;
+  const request = requestOf({ method: 'POST', target: '/v1/files', fields, framing });
+  const outbound = lane.open(lane.prepare(request), events);
+  outbound.write(Buffer.alloc(length), null);
+  outbound.end([]);
+  await events.end;
+  assert.deepEqual(lane.stats(), { idle: 0, busy: 1 }, 'not used while its request is on the way');
+  const peer = await upstream.peer(0);
+  peer.socket.resume();
+  await peer.until((received) => received.length > length);
+  while (lane.stats().idle === 0) await settled();
+  peer.socket.on('data', () => peer.socket.write(OK));
+  await r.open('/').end;
+  assert.equal(upstream.peers.length, 1);
+  lane.close();
+  await upstream.close();
+});
