@@ -9,7 +9,7 @@ import tls from 'node:tls';
 import { createMetrics } from './admin/metrics.ts';
 import { serveControl } from './admin/server.ts';
 import { type Control, ControlError, type StatusReport } from './admin/types.ts';
-import { diffConfig } from './config/describe.ts';
+import { diffConfig, upstreamUrl } from './config/describe.ts';
 import { ConfigError } from './config/errors.ts';
 import type { Config } from './config/types.ts';
 import { formatAuthority } from './core/authority.ts';
@@ -331,15 +331,12 @@ function laneStatus(
   config: Config,
   perLane: ReadonlyMap<string, { exchanges: number; errors: number }>,
 ): StatusReport['lanes'][number] {
-  const upstream = config.lanes.get(lane.name)?.upstream;
+  const configured = config.lanes.get(lane.name);
   const counts = perLane.get(lane.name) ?? { exchanges: 0, errors: 0 };
   const { idle, busy } = lane.stats();
   return {
     name: lane.name,
-    upstream:
-      upstream === undefined
-        ? ''
-        : `${upstream.scheme}://${upstream.host}:${upstream.port}${upstream.basePath}`,
+    upstream: configured === undefined ? '' : upstreamUrl(configured),
     credentials: lane.kind === 'keyed' ? 'key' : 'passthrough',
     header_mode: lane.headerMode,
     exchanges: counts.exchanges,
