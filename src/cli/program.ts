@@ -4,7 +4,7 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import { DRILL_CONCURRENCY_MAX } from '../core/limits.ts';
+import { DRILL_CONCURRENCY_MAX, WORKERS_MAX } from '../core/limits.ts';
 import { DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
 import { packageVersion } from './package-info.ts';
 import type { CommonOptions } from './settings.ts';
@@ -73,9 +73,10 @@ function addProxyCommands(program: Command, act: Act): void {
       .description('run the proxy in the foreground')
       .option('--port <port>', 'port to listen on (default: 8082)', toPort)
       .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
-      .option('--workers <count>', 'worker processes', toCount, 1)
+      .option('--workers <count>', 'processes that serve connections', toWorkers, 1)
       .option('--twin', 'both lanes go to the embedded twin')
-      .addOption(new Option('--leased', 'end with the last lease').hideHelp()),
+      .addOption(new Option('--leased', 'end with the last lease').hideHelp())
+      .addOption(new Option('--worker', 'be a worker of the process that started this').hideHelp()),
     async () => (await import('./commands/start.ts')).start,
   );
   act(
@@ -136,7 +137,13 @@ function addControlCommands(program: Command, act: Act): void {
     control('tee', 'keep redacted body samples; needs ENABLE_BODY_TEE=1').addArgument(switchTo),
     async () => (await load()).tee,
   );
-  act(control('reload', 'read the configuration anew'), async () => (await load()).reload);
+  act(
+    control('reload', 'read the configuration anew').option(
+      '--restart',
+      'and replace the processes that serve by new ones; open exchanges finish in the old ones',
+    ),
+    async () => (await load()).reload,
+  );
   act(
     control('drain', 'let the running proxy finish its open exchanges and end'),
     async () => (await load()).drain,
@@ -243,6 +250,10 @@ function toPort(text: string): number {
 
 function toCount(text: string): number {
   return toInteger(text, 1, Number.MAX_SAFE_INTEGER, 'a number');
+}
+
+function toWorkers(text: string): number {
+  return toInteger(text, 1, WORKERS_MAX, 'a number');
 }
 
 function toConcurrency(text: string): number {

@@ -125,6 +125,23 @@ export const BACKOFF_BUSY_MS_MAX = 3_000;
 /** Open streams get this long to finish after SIGTERM. */
 export const DRAIN_MS_MAX = 600_000;
 
+/** A worker process must be able to serve within this time, or is killed. */
+export const WORKER_START_MS_MAX = 30_000;
+/** A worker that was told to leave and has not ended this long after its time is killed. */
+export const WORKER_END_MS_MAX = 5_000;
+/** How long a worker may take to answer what it is asked. */
+export const WORKER_CALL_MS_MAX = 10_000;
+/** Connections wait this long for a worker that can take them. */
+export const WORKER_WAIT_MS_MAX = 10_000;
+/** A worker that served this long and then died is replaced at once; others after a wait, doubled each time. */
+export const WORKER_STEADY_MS = 5_000;
+export const WORKER_RETRY_MS_MIN = 100;
+export const WORKER_RETRY_MS_MAX = 5_000;
+/** A worker tells its counts this often while they change, so that little is lost when it is killed. */
+export const WORKER_REPORT_MS = 1_000;
+/** Worker processes of one proxy. */
+export const WORKERS_MAX = 64;
+
 /** A ledger file is rotated at this size. */
 export const LEDGER_BYTES_MAX = 64 * 1024 * 1024;
 /** Rotated ledger files kept beside the current one. */

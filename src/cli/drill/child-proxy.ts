@@ -14,9 +14,8 @@ import { DAEMON_START_MS_MAX, DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
 import { drillConfiguration } from '../../drills/configuration.ts';
 import type { Twin } from '../../twin/types.ts';
 import { CliError } from '../failure.ts';
-import { PACKAGE_ROOT } from '../package-info.ts';
+import { ENTRY } from '../package-info.ts';
 
-const ENTRY = join(PACKAGE_ROOT, 'bin', 'entry.mjs');
 const LISTENING = /^lanekeeper listening on (http:\/\/\S+)$/m;
 const CA_FILE = 'twin-ca.pem';
 /** Of the caller's environment only what a process needs, and the switches that a drill may vary. */
