@@ -170,6 +170,8 @@ export const METRIC_SERIES_MAX = 512;
 export const TWIN_KEPT_REQUESTS = 2_000;
 /** Request bodies that a twin keeps in memory, all together. */
 export const TWIN_KEPT_BYTES_MAX = 256 * 1024 * 1024;
+/** What a twin keeps of the payload of one answer that a fault befell. */
+export const TWIN_BROKEN_BYTES_MAX = 4 * 1024 * 1024;
 /** Largest request body that a twin accepts: the Messages API's own limit. */
 export const TWIN_BODY_BYTES_MAX = 32 * 1024 * 1024;
 /** Deltas, words or milliseconds that one directive may ask of a twin. */

@@ -33,8 +33,16 @@ function arrival(request: DrillRequest, answer: Partial<ReceivedRequest['answer'
     whole: true,
     connection: 1,
     aborted: false,
+    broken: null,
     fault: null,
-    answer: { status: 200, bytes: 10, sha256: 'aa', ended: true, ...answer },
+    answer: {
+      status: 200,
+      bytes: 10,
+      sha256: 'aa',
+      ended: true,
+      prefixSha256: () => null,
+      ...answer,
+    },
   };
 }
 
