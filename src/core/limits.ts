@@ -187,6 +187,8 @@ export const METRIC_SERIES_MAX = 512;
 export const TWIN_KEPT_REQUESTS = 2_000;
 /** Request bodies that a twin keeps in memory, all together. */
 export const TWIN_KEPT_BYTES_MAX = 256 * 1024 * 1024;
+/** What a twin keeps of the payload of one answer that a fault befell. */
+export const TWIN_BROKEN_BYTES_MAX = 4 * 1024 * 1024;
 /** Largest request body that a twin accepts: the Messages API's own limit. */
 export const TWIN_BODY_BYTES_MAX = 32 * 1024 * 1024;
 /** Deltas, words or milliseconds that one directive may ask of a twin. */
@@ -237,6 +239,10 @@ export const DRILL_SAMPLES_MAX = 4_096;
 export const DRILL_SETTLE_MS_MAX = 10_000;
 /** Exchanges that a drill's client puts on one connection, so that connections come and go too. */
 export const DRILL_REQUESTS_MAX = 100;
+/** Last bytes of an answer that a drill's client keeps: room for an error event with a long text. */
+export const DRILL_TAIL_BYTES_MAX = 8 * 1024;
+/** The same of an answer under a content coding, which is read as a whole. */
+export const DRILL_DECODED_BYTES_MAX = 1024 * 1024;
 /** Clients of a drill at once. */
 export const DRILL_CONCURRENCY_MAX = 1_024;
 /** Requests that reached the twin and are not matched yet; a drill takes them out long before. */

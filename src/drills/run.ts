@@ -10,7 +10,7 @@ import { type Sampler, startSampler, trendsOf, type WatchedTrend } from './sampl
 import { type Counts, createTally, type Tally } from './tally.ts';
 import type { DrillClient, ProxyView, Sample } from './types.ts';
 import { type Check, judge } from './verdict.ts';
-import { createWitness, type Witness, type WitnessedTwin } from './witness.ts';
+import { createWitness, idleClosesOf, type Witness, type WitnessedTwin } from './witness.ts';
 
 /** What a drill runs with. */
 export interface DrillOptions {
@@ -92,6 +92,7 @@ async function conclude(
   const ledger = records === null ? null : await countRecords(records);
   const trends = trendsOf(sampler.samples());
   const witnessed = twin !== null;
+  const idleCloses = twin === null ? 0 : idleClosesOf(twin);
   const { interrupted } = how;
   const checks = judge({
     name: plan.name,
@@ -99,6 +100,7 @@ async function conclude(
     ledger,
     trends,
     witnessed,
+    idleCloses,
     interrupted,
   });
   const ok = checks.every((check) => check.met !== false);

@@ -3,7 +3,8 @@
  * there is no such client.
  *
  * The SDK parses the stream; the bytes beneath it are heard on their way in, so that they can be
- * compared as those of the built-in client are.
+ * compared as those of the built-in client are. They are heard to their end, also where the SDK gives
+ * up over what they say.
  */
 import type Anthropic from '@anthropic-ai/sdk';
 import { createListener, type Listener } from './listener.ts';
@@ -12,6 +13,7 @@ import type { Access, DrillClient, DrillRequest, FailureKind, Heard } from './ty
 
 type Undici = typeof import('undici');
 type Sdk = typeof import('@anthropic-ai/sdk');
+type Init = Omit<import('undici').RequestInit, 'dispatcher'>;
 
 /** Makes clients that share nothing. */
 export type SdkClients = (access: Access) => DrillClient;
@@ -40,20 +42,16 @@ function createSdkClient(sdk: Sdk, undici: Undici, access: Access): DrillClient 
         })
       : new undici.Agent(patience);
   let listener: Listener | null = null;
-  const fetchHeard = async (input: string, init: object): Promise<unknown> => {
-    const answer = await undici.fetch(input, { ...init, dispatcher });
+  let overheard: Promise<FailureKind | null> | null = null;
+  // The SDK's signal is left out: it aborts what it does not understand, and the rest is wanted too.
+  const fetchHeard = async (input: string, { signal: _, ...init }: Init): Promise<unknown> => {
     const heard = listener;
-    heard?.head(answer.status);
-    const overheard = answer.body?.pipeThrough(
-      new TransformStream<Uint8Array, Uint8Array>({
-        transform(piece, controller) {
-          heard?.payload(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
-          controller.enqueue(piece);
-        },
-      }),
-    );
-    const { status, headers } = answer;
-    return new undici.Response(overheard ?? null, { status, headers });
+    overheard = null;
+    const { status, headers, body } = await undici.fetch(input, { ...init, dispatcher });
+    heard?.head(status, [...headers]);
+    const [ours, theirs] = body?.tee() ?? [null, null];
+    overheard = overhear(ours, heard);
+    return new undici.Response(theirs, { status, headers });
   };
   const [name, value] = access.credential;
   const client = new sdk.default({
@@ -72,8 +70,16 @@ function createSdkClient(sdk: Sdk, undici: Undici, access: Access): DrillClient 
     ask: async (request) => {
       const mine = createListener(request.stream);
       listener = mine;
-      const failure = await ask(sdk, client, request);
-      return mine.done(closed && failure !== null ? 'abandoned' : failure, failure !== 'connect');
+      overheard = null;
+      const refused = await ask(sdk, client, request);
+      const isHeard = overheard !== null;
+      const broken = await overheard;
+      const failure = broken ?? refused;
+      return mine.done(
+        closed && failure !== null ? 'abandoned' : failure,
+        failure !== 'connect',
+        isHeard && broken === null,
+      );
     },
     close: async () => {
       closed = true;
@@ -96,20 +102,41 @@ async function ask(sdk: Sdk, client: Anthropic, request: DrillRequest): Promise<
   }
 }
 
-function failureOf(sdk: Sdk, error: unknown): FailureKind | null {
-  if (error instanceof sdk.APIConnectionTimeoutError) return 'stall';
-  if (error instanceof sdk.APIConnectionError) return isRefused(error) ? 'connect' : 'reset';
-  // An error answer that came whole is no failure of the exchange: its status tells.
-  if (error instanceof sdk.APIError && error.status !== undefined) return null;
-  return error instanceof SyntaxError ? 'protocol' : 'cut';
+/** Hears a payload. @returns how it broke off, or null where it came to its end */
+async function overhear(
+  body: AsyncIterable<Uint8Array> | null,
+  listener: Listener | null,
+): Promise<FailureKind | null> {
+  try {
+    for await (const piece of body ?? []) {
+      listener?.payload(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+    }
+    return null;
+  } catch (error) {
+    const codes = codesOf(error);
+    if (codes.includes('UND_ERR_BODY_TIMEOUT')) return 'stall';
+    return codes.includes('ECONNRESET') ? 'reset' : 'cut';
+  }
 }
 
-function isRefused(error: Error): boolean {
+/** What failed before there was an answer, or in reading one. */
+function failureOf(sdk: Sdk, error: unknown): FailureKind | null {
+  if (error instanceof sdk.APIConnectionTimeoutError) return 'stall';
+  if (error instanceof sdk.APIConnectionError) {
+    const codes = codesOf(error);
+    if (codes.includes('UND_ERR_HEADERS_TIMEOUT')) return 'stall';
+    return codes.includes('ECONNREFUSED') ? 'connect' : 'reset';
+  }
+  // An error that came whole, as an answer or within a stream, is no failure of the exchange.
+  return error instanceof sdk.APIError ? null : 'protocol';
+}
+
+function codesOf(error: unknown): string[] {
   const codes: string[] = [];
-  let cause: unknown = error.cause;
-  for (let depth = 0; depth < 4 && cause instanceof Error; depth += 1) {
+  let cause = error;
+  for (let depth = 0; depth < 5 && cause instanceof Error; depth += 1) {
     if ('code' in cause) codes.push(String(cause.code));
     cause = cause.cause;
   }
-  return codes.includes('ECONNREFUSED');
+  return codes;
 }

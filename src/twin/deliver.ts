@@ -21,7 +21,7 @@ export interface Audience {
   head(status: number): void;
   sent(bytes: Buffer): void;
   /** The answer was broken off on purpose. */
-  broken(): void;
+  broken(how: BreakOff['how']): void;
 }
 
 /** Plays a script to its end, or until the client is gone. */
@@ -50,7 +50,7 @@ export async function deliver(stage: Stage, script: Script, audience: Audience):
         await silence(output, step.ms);
         break;
       case 'break':
-        audience.broken();
+        audience.broken(step.how);
         stage.breakOff(step);
         return;
       case 'farewell':
