@@ -5,6 +5,7 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
 import { DRILL_CONCURRENCY_MAX, WORKERS_MAX } from '../core/limits.ts';
+import { ACT_NAMES } from '../drills/chaos-acts.ts';
 import { DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
 import { packageVersion } from './package-info.ts';
 import type { CommonOptions } from './settings.ts';
@@ -25,6 +26,7 @@ Drills:
   soak        the same for a long time: is anything lost, held up or leaked?
   parallel    Haiku clients at once
   burst       Sonnet and Haiku in turn, as fast as it goes
+  chaos       a proxy of its own, ended, killed and restarted in the middle of running streams
 
 With the twin every stream is compared byte for byte with what was sent, and every request with the
 upstream it reached. Over a running proxy the client and the ledger are judged; with real lanes the
@@ -33,6 +35,7 @@ requests cost tokens, and ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN pays for Ant
 Exit: 0 every check met, 1 one was not, 130 interrupted (what was measured is printed all the same).`;
 const PORT_MAX = 65_535;
 const MINUTES_MAX = 7 * 24 * 60;
+const SECONDS_MAX = 3_600;
 const PAUSE_MS_MAX = 3_600_000;
 const SEED_MAX = 0xffff_ffff;
 
@@ -206,7 +209,7 @@ function addDrillCommand(program: Command, act: Act): void {
     program
       .command('drill')
       .description('drive a proxy with a scripted load, and judge what it did')
-      .addArgument(new Argument('<name>', 'which drill').choices(DRILL_NAMES))
+      .addArgument(new Argument('<name>', 'which drill').choices([...DRILL_NAMES, 'chaos']))
       .option('--minutes <number>', 'end after so many minutes (soak: 30)', toMinutes)
       .option(
         '--count <number>',
@@ -224,6 +227,9 @@ function addDrillCommand(program: Command, act: Act): void {
           .choices(DRILL_CLIENTS)
           .default('raw'),
       )
+      .addOption(new Option('--act <name...>', 'chaos: do this alone').choices(ACT_NAMES))
+      .option('--after <seconds>', 'chaos: how long the streams run before it (1)', toSeconds)
+      .option('--port <port>', 'chaos: port of its proxy (default: any)', toPort)
       .option('--gateway', 'plain requests to the proxy itself, as with ANTHROPIC_BASE_URL')
       .option('--twin', 'a proxy of its own with the twin behind it, even where one is running')
       .option(
@@ -268,6 +274,10 @@ function toMinutes(text: string): number {
   const value = /^\d{1,5}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
   if (value > 0 && value <= MINUTES_MAX) return value;
   throw new InvalidArgumentError(`It must be a number above 0, up to ${MINUTES_MAX}.`);
+}
+
+function toSeconds(text: string): number {
+  return toInteger(text, 0, SECONDS_MAX, 'a number of seconds');
 }
 
 function toProxy(text: string): string {

@@ -247,3 +247,11 @@ export const DRILL_DECODED_BYTES_MAX = 1024 * 1024;
 export const DRILL_CONCURRENCY_MAX = 1_024;
 /** Requests that reached the twin and are not matched yet; a drill takes them out long before. */
 export const DRILL_KEPT_MAX = 20_000;
+/** A chaos drill lets a short exchange arrive this often. */
+export const CHAOS_ARRIVAL_MS = 20;
+/** Short exchanges of a chaos drill under way at once. */
+export const CHAOS_ARRIVALS_OPEN_MAX = 32;
+/** How long a chaos drill waits for its streams to be open, and for what must be gone to be gone. */
+export const CHAOS_SETTLE_MS_MAX = 20_000;
+/** What a process that is killed has not written yet: exchanges that ended this shortly before. */
+export const CHAOS_UNWRITTEN_MS = 250;

@@ -144,7 +144,8 @@ export function requestOf(plan: Plan, index: number, simulated: boolean): DrillR
 const TAG_PREFIX = 'drill-';
 const TAG_DIGITS = 9;
 
-function tagOf(index: number): string {
+/** The tag of request number `index`. */
+export function tagOf(index: number): string {
   return TAG_PREFIX + String(index).padStart(TAG_DIGITS, '0');
 }
 

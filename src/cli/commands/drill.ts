@@ -5,12 +5,16 @@ import { describe, progressLine, summary } from '../../drills/report.ts';
 import { type DrillOutcome, type Progress, runDrill } from '../../drills/run.ts';
 import { loadSdkClients } from '../../drills/sdk-client.ts';
 import type { Access, DrillClient } from '../../drills/types.ts';
+import { type ChaosDrillOptions, chaosDrill } from '../drill/chaos.ts';
 import { openTarget, type Target, type TargetOptions } from '../drill/target.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { print, printJson, say } from '../output.ts';
 import type { JsonOption } from '../settings.ts';
 
-interface DrillOptions extends TargetOptions, JsonOption {
+interface DrillOptions
+  extends TargetOptions,
+    JsonOption,
+    Pick<ChaosDrillOptions, 'act' | 'port' | 'after'> {
   readonly minutes?: number;
   readonly count?: number;
   readonly concurrency?: number;
@@ -22,7 +26,9 @@ const PLAIN_LINE_S = 10;
 
 /** Exit code 1 where a check is not met, 130 where it was interrupted. */
 export async function drill(options: DrillOptions, args: readonly string[]): Promise<number> {
-  const plan = planFor(args[0] as DrillName, options);
+  const name = args[0] as DrillName | 'chaos';
+  if (name === 'chaos') return chaosDrill(options, stopOnSignal());
+  const plan = planFor(name, options);
   const clients = await clientsFor(options.client);
   const stop = stopOnSignal();
   const target = await openTarget(options);

@@ -31,6 +31,9 @@ const PASSED_ON = [
 
 export interface ChildProxy {
   readonly url: URL;
+  readonly pid: number;
+  /** Resolves when the process that was started has ended; processes of its own may live on. */
+  readonly exited: Promise<unknown>;
   /** Ends it; all of its ledger is written then. Never rejects; may be called again. */
   stop(): Promise<void>;
 }
@@ -42,6 +45,10 @@ export interface ChildPlace {
   readonly work: string;
   /** The user's configuration file; its lanes are led to the twin. */
   readonly configFile: string | undefined;
+  /** Default: any that is free. */
+  readonly port?: number;
+  /** Processes that serve. Default 1. */
+  readonly workers?: number;
 }
 
 /**
@@ -53,20 +60,22 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
   const { home, work } = place;
   const variables = await writeConfiguration(twin, place);
   mkdirSync(home, { recursive: true, mode: 0o700 });
-  const args = ['start', '--leased', '--home', home, '--config', join(work, 'drill.yaml')];
-  const child = spawn(process.execPath, [...process.execArgv, ENTRY, ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, ENTRY, ...startArguments(place)], {
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
     detached: true,
     cwd: work,
     env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const exited = once(child, 'exit').catch(() => undefined);
   const ended = once(child, 'close').catch(() => undefined);
   try {
     const url = await listening(child);
     const giveBack = await holdLease(home);
     return {
       url: new URL(url),
+      pid: child.pid ?? 0,
+      exited,
       stop: async () => {
         giveBack();
         child.kill('SIGTERM');
@@ -80,6 +89,14 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
     await ended;
     throw error;
   }
+}
+
+function startArguments({ home, work, port, workers }: ChildPlace): string[] {
+  return [
+    ...['start', '--leased', '--home', home, '--config', join(work, 'drill.yaml')],
+    ...(port === undefined ? [] : ['--port', String(port)]),
+    ...(workers === undefined ? [] : ['--workers', String(workers)]),
+  ];
 }
 
 /** Returns the variables that the configuration needs. */

@@ -45,8 +45,13 @@ async function look(home: string): Promise<Omit<Sample, 's'>> {
     rssBytes: status.memory.rss_bytes,
     heapBytes: status.memory.heap_bytes,
     sockets: socketsOf(status),
-    handles: await handlesOf(status.pid),
+    handles: await handlesOf(new Set([status.pid, ...status.workers.map(({ pid }) => pid)])),
   };
+}
+
+/** A session id as the ledger's records bear it. */
+export function sessionMark(session: string): string {
+  return createHash('sha256').update(session).digest('hex').slice(0, SESSION_DIGITS);
 }
 
 function socketsOf(status: StatusReport): number {
@@ -55,10 +60,12 @@ function socketsOf(status: StatusReport): number {
   return sockets;
 }
 
-/** Null where the system does not tell: only Linux has the folder. */
-async function handlesOf(pid: number): Promise<number | null> {
+/** Of all its processes. Null where the system does not tell: only Linux has the folder. */
+async function handlesOf(pids: Iterable<number>): Promise<number | null> {
   try {
-    return (await readdir(`/proc/${pid}/fd`)).length;
+    let handles = 0;
+    for (const pid of pids) handles += (await readdir(`/proc/${pid}/fd`)).length;
+    return handles;
   } catch {
     return null;
   }
@@ -84,7 +91,7 @@ async function countOf(options: ViewOptions): Promise<number> {
 }
 
 async function* recordsOf({ ledger, session }: ViewOptions): AsyncGenerator<DrillRecord> {
-  const mark = createHash('sha256').update(session).digest('hex').slice(0, SESSION_DIGITS);
+  const mark = sessionMark(session);
   const records: AsyncIterable<UsageRecord> = readUsage(ledger);
   for await (const record of records) {
     if (record.session === mark) yield record;
