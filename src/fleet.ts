@@ -213,8 +213,8 @@ export class Fleet implements Control {
     await this.#running.promise;
     const workers = this.#supervisor.workers.filter(({ servedMs }) => servedMs !== null);
     const asked = workers.toReversed().map(async (worker) => {
-      const report = await worker.call('report').catch(() => worker.lastReport);
-      return report as WorkerReport | null;
+      worker.lastReport = await worker.call('report').catch(() => worker.lastReport);
+      return worker.lastReport as WorkerReport | null;
     });
     const reports = [...(await Promise.all(asked)), this.#retired].filter((one) => one !== null);
     const [first, ...others] = reports;
