@@ -153,6 +153,8 @@ export const LEDGER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 export const LEDGER_BATCH_BYTES_MAX = 256 * 1024;
 /** How often it is looked whether the ledger file was moved away, and a failed write is tried again. */
 export const LEDGER_CHECK_MS = 1_000;
+/** A last line without its end that does not grow for this long is nobody's who still writes. */
+export const LEDGER_TORN_MS = 50;
 /** Longest line that a reader of the ledger keeps; a longer one is damage. */
 export const LEDGER_LINE_BYTES_MAX = 1024 * 1024;
 /** Where changes of a followed ledger are not announced, they are looked for this often. */
