@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -18,6 +18,7 @@ import { type ProxyProcess, readRecords, startProxyProcess } from './support/pro
 import { type RawConnection, rawConnect } from './support/raw-client.ts';
 import { readAll } from './support/raw-exchange.ts';
 
+const ROOT = path.join(import.meta.dirname, '..');
 const HAIKU = 'claude-haiku-5-5';
 const ENV = { ZAI_API_KEY: TWIN_ZAI_KEY };
 
@@ -191,6 +192,41 @@ describe('the death of the supervisor', () => {
     assert.equal((await next.done).code, 0);
   });
 });
+
+test('SIGHUP: a program whose files have changed is run anew, without losing a stream', async (t) => {
+  const copy = await tempHome(t);
+  for (const name of ['src', 'bin', 'package.json']) {
+    cpSync(path.join(ROOT, name), path.join(copy, name), { recursive: true });
+  }
+  symlinkSync(path.join(ROOT, 'node_modules'), path.join(copy, 'node_modules'));
+  const proxy = await startProxyProcess(t, {
+    env: ENV,
+    launcher: path.join(copy, 'bin', 'lanekeeper'),
+  });
+  const open = await send(proxy.port, '[twin: events 40] [twin: gap 50]');
+  const begun = await open.reader.through('message_start');
+  proxy.child.kill('SIGHUP');
+  await said(proxy, 'reloaded: nothing changed');
+  const manifest = path.join(copy, 'package.json');
+  const text = readFileSync(manifest, 'utf8');
+  const version = '0.1.0-changed';
+  writeFileSync(manifest, text.replace(/"version": "[^"]*"/, `"version": "${version}"`));
+  proxy.child.kill('SIGHUP');
+  await said(proxy, 'the program has changed: restarted, 1 new process serves');
+  assert.equal((await readStatus(proxy.home)).version, version);
+  await exchanges(proxy, 1);
+  assert.equal(await isWhole(open, begun), true);
+  proxy.child.kill('SIGHUP');
+  await said(proxy, 'reloaded: nothing changed');
+});
+
+/** Waits for a text in what a proxy says from now on. */
+async function said(proxy: ProxyProcess, text: string): Promise<void> {
+  let heard = '';
+  const { stderr } = proxy.child;
+  assert(stderr !== null);
+  while (!heard.includes(text)) heard += String((await once(stderr, 'data'))[0]);
+}
 
 describe('a worker that can not start', () => {
   test('fails the start with the words and the exit status of one process', async (t) => {

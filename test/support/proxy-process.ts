@@ -35,6 +35,8 @@ export interface ProxyProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The twin runs in the test's own process, and outlives the proxy. */
   readonly twinApart?: boolean;
+  /** Default: that of the checkout. */
+  readonly launcher?: string;
   /** Further arguments of `start`. */
   readonly args?: readonly string[];
 }
@@ -69,7 +71,7 @@ export async function startProxyProcess(
   if (upstreams !== undefined) await writeConfiguration(home, upstreams);
   const twin = upstreams === undefined ? ['--twin'] : [];
   const args = ['start', '--port', '0', '--home', home, ...twin, ...(options.args ?? [])];
-  const child = spawn(LAUNCHER, args, {
+  const child = spawn(options.launcher ?? LAUNCHER, args, {
     cwd: home,
     env: { HOME: home, PATH: process.env['PATH'] ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -112,7 +112,9 @@ async function renew(fleet: Fleet, loadedMs: number): Promise<boolean> {
   try {
     if (await hasChangedSince(loadedMs)) {
       const { workers } = await fleet.restart();
-      say(`the program has changed: restarted, ${workers.length} new processes serve`);
+      say(
+        `the program has changed: restarted, ${workers.length} new ${workers.length === 1 ? 'process serves' : 'processes serve'}`,
+      );
       return true;
     }
     const { changed, notes } = await fleet.reload();
