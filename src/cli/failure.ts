@@ -33,6 +33,7 @@ const PLAIN_NAMES: ReadonlySet<string> = new Set([
   'ControlError',
   'PkiError',
   'ProxyStartError',
+  'ReportError',
 ]);
 
 /** Says on stderr what failed. Returns the exit code. */

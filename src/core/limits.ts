@@ -224,3 +224,12 @@ export const DRILL_REQUESTS_MAX = 100;
 export const DRILL_CONCURRENCY_MAX = 1_024;
 /** Requests that reached the twin and are not matched yet; a drill takes them out long before. */
 export const DRILL_KEPT_MAX = 20_000;
+
+/** Memory of the database that a report is made in; beyond, it writes to a temporary folder. */
+export const REPORT_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
+/** Readings of a ledger that is rotated in the midst of each. */
+export const REPORT_LOADS_MAX = 5;
+/** Keys of one dimension that a summary for people lists; the file of metrics has all. */
+export const REPORT_KEYS_MAX = 20;
+/** Snapshots of the metrics that `prune` keeps, unless told otherwise. */
+export const REPORT_SNAPSHOTS_MAX = 20;
