@@ -33,6 +33,7 @@ const PLAIN_NAMES: ReadonlySet<string> = new Set([
   'ControlError',
   'PkiError',
   'ProxyStartError',
+  'PriceTableError',
   'ReportError',
 ]);
 

@@ -1,10 +1,11 @@
 /** The commands that read the ledger back: names, options and what each is for. */
 import { createHash } from 'node:crypto';
-import { type Command, InvalidArgumentError } from 'commander';
+import { type Command, InvalidArgumentError, Option } from 'commander';
 
 import { REPORT_SNAPSHOTS_MAX } from '../core/limits.ts';
 import type { Act } from './program.ts';
 
+const CACHE_TTLS = ['5m', '1h'] as const;
 const SESSION_DIGITS = 16;
 const KEEP_MAX = 1_000_000;
 const UNIT_SECONDS = { m: 60, h: 3_600, d: 86_400 } as const;
@@ -22,6 +23,21 @@ export function addReportCommands(program: Command, act: Act): void {
       command('summarize', 'measure the ledger: results/METRICS.json and SUMMARY.md'),
     ).option('--json', 'print the metrics as JSON'),
     async () => (await import('./commands/summarize.ts')).summarize,
+  );
+  act(
+    selecting(command('cost', 'what each lane cost, and would have cost on the default lane'))
+      .option('--plan <lane...>', 'lanes that a flat fee pays, such as zai with a coding plan')
+      .addOption(
+        new Option(
+          '--cache-ttl <time>',
+          'how long written caches are kept; the ledger does not say',
+        )
+          .choices(CACHE_TTLS)
+          .default('5m'),
+      )
+      .option('--prices <file>', 'your own prices (default: prices.json in the home, if there)')
+      .option('--json', 'print the result as JSON'),
+    async () => (await import('./commands/cost.ts')).cost,
   );
   act(
     command('prune', 'remove all but the freshest snapshots of the metrics')

@@ -233,3 +233,5 @@ export const REPORT_LOADS_MAX = 5;
 export const REPORT_KEYS_MAX = 20;
 /** Snapshots of the metrics that `prune` keeps, unless told otherwise. */
 export const REPORT_SNAPSHOTS_MAX = 20;
+/** Largest price table that is read. */
+export const PRICE_FILE_BYTES_MAX = 1024 * 1024;

@@ -6,6 +6,7 @@
 import { join } from 'node:path';
 import type { AnomalyKind, StreamHealth } from '../ledger/record.ts';
 import { type Database, openDatabase, type Row } from './database.ts';
+import { type Extent, extentOf, isoOf } from './extent.ts';
 import { EVERYTHING, loadLedger, type Selection, type Source } from './source.ts';
 
 export const METRICS_VERSION = 1;
@@ -70,14 +71,7 @@ export interface Metrics {
   readonly version: typeof METRICS_VERSION;
   /** ISO 8601. */
   readonly generated: string;
-  readonly ledger: Source & {
-    readonly records: number;
-    /** Lines that are no record. */
-    readonly damaged: number;
-    /** Begin of the first and of the last exchange, ISO 8601; null where there is none. */
-    readonly from: string | null;
-    readonly to: string | null;
-  };
+  readonly ledger: Source & Extent;
   readonly selection: { readonly since: string | null; readonly session: string | null };
   readonly total: Group;
   readonly by: Readonly<Record<Dimension, Groups>>;
@@ -116,7 +110,7 @@ export async function metricsOf(
   selection: Selection,
   now: number,
 ): Promise<Metrics> {
-  const [extent = {}] = await database.run('extent');
+  const extent = await extentOf(database);
   const anomalies = await database.run('anomalies');
   const by: [Dimension, Groups][] = [];
   // One after the other: the values that quantiles are taken from are in memory for one at a time.
@@ -125,21 +119,11 @@ export async function metricsOf(
   return {
     version: METRICS_VERSION,
     generated: new Date(now).toISOString(),
-    ledger: {
-      ...source,
-      records: number(extent, 'records'),
-      damaged: number(extent, 'damaged'),
-      from: isoOf(extent['first_ts']),
-      to: isoOf(extent['last_ts']),
-    },
+    ledger: { ...source, ...extent.usage },
     selection: { since: isoOf(selection.since), session: selection.session },
     total: all,
     by: Object.fromEntries(by) as Record<Dimension, Groups>,
-    anomalies: {
-      records: number(extent, 'anomaly_records'),
-      damaged: number(extent, 'anomaly_damaged'),
-      by: anomaliesOf(anomalies),
-    },
+    anomalies: { ...extent.anomalies, by: anomaliesOf(anomalies) },
   };
 }
 
@@ -204,8 +188,4 @@ function anomaliesOf(rows: readonly Row[]): Metrics['anomalies']['by'] {
 /** Counts are below 2^53; a column that is not there counts nothing. */
 function number(row: Row, name: string): number {
   return Number(row[name] ?? 0);
-}
-
-function isoOf(seconds: unknown): string | null {
-  return typeof seconds === 'number' ? new Date(Math.round(seconds * 1000)).toISOString() : null;
 }

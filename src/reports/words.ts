@@ -1,4 +1,4 @@
-/** Numbers as people read them, and Markdown tables. */
+/** Numbers as people read them, tables, and texts from outside. */
 
 /** With commas between thousands. */
 export function counted(count: number): string {
@@ -30,6 +30,30 @@ export function bytes(count: number): string {
   return `${count} B`;
 }
 
+/** Dollars, with as many decimals as a small amount needs to be one. */
+export function dollars(amount: number): string {
+  const size = Math.abs(amount);
+  const decimals = size === 0 || size >= 100 ? 2 : size >= 0.01 ? 4 : 6;
+  const digits = size.toLocaleString('en-US', {
+    minimumFractionDigits: decimals,
+    maximumFractionDigits: decimals,
+  });
+  return `${amount < 0 ? '-' : ''}$${digits}`;
+}
+
+/** Rows as columns, two spaces between them; all but the first two are right-aligned. */
+export function textTable(rows: readonly (readonly string[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows) {
+    for (const [column, cell] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, cell.length);
+    }
+  }
+  const pad = (cell: string, column: number): string =>
+    column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0);
+  return rows.map((row) => row.map(pad).join('  ').trimEnd()).join('\n');
+}
+
 /** A Markdown table; every column but the first is right-aligned. */
 export function markdownTable(
   head: readonly string[],
@@ -44,7 +68,12 @@ export function markdownTable(
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const MARKUP = /[\\`*_[\]<>|#&~]/g;
 
-/** A text from outside as plain words in Markdown: nothing in it is markup, and it stays on its line. */
+/** A text from outside, safe on a terminal: it stays on its line and steers nothing. */
+export function plainText(text: string): string {
+  return text.replace(CONTROLS, '?');
+}
+
+/** The same in Markdown, where besides nothing in it is markup. */
 export function markdownText(text: string): string {
-  return text.replace(CONTROLS, '?').replace(MARKUP, '\\$&');
+  return plainText(text).replace(MARKUP, '\\$&');
 }
