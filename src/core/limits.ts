@@ -257,3 +257,14 @@ export const CHAOS_ARRIVALS_OPEN_MAX = 32;
 export const CHAOS_SETTLE_MS_MAX = 20_000;
 /** What a process that is killed has not written yet: exchanges that ended this shortly before. */
 export const CHAOS_UNWRITTEN_MS = 250;
+
+/** Memory of the database that a report is made in; beyond, it writes to a temporary folder. */
+export const REPORT_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
+/** Readings of a ledger that is rotated in the midst of each. */
+export const REPORT_LOADS_MAX = 5;
+/** Keys of one dimension that a summary for people lists; the file of metrics has all. */
+export const REPORT_KEYS_MAX = 20;
+/** Snapshots of the metrics that `prune` keeps, unless told otherwise. */
+export const REPORT_SNAPSHOTS_MAX = 20;
+/** Largest price table that is read. */
+export const PRICE_FILE_BYTES_MAX = 1024 * 1024;
