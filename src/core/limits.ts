@@ -224,3 +224,7 @@ export const DRILL_REQUESTS_MAX = 100;
 export const DRILL_CONCURRENCY_MAX = 1_024;
 /** Requests that reached the twin and are not matched yet; a drill takes them out long before. */
 export const DRILL_KEPT_MAX = 20_000;
+/** Bytes under way in one direction of a connection that a drill delays: 8 MB in 15 ms is 4 Gbit/s. */
+export const DRILL_DELAY_BYTES_MAX = 8 * 1024 * 1024;
+/** Longest round trip that a drill emulates. */
+export const DRILL_RTT_MS_MAX = 1_000;

@@ -43,6 +43,8 @@ export interface ChildPlace {
   readonly work: string;
   /** The user's configuration file; its lanes are led to the twin. */
   readonly configFile: string | undefined;
+  /** Switches that go before those of the caller's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -59,7 +61,7 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
     detached: true,
     cwd: work,
-    env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1' },
+    env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1', ...place.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const ended = once(child, 'close').catch(() => undefined);

@@ -40,7 +40,7 @@ export interface Target {
 type Credential = Access['credential'];
 
 /** Obviously none of anybody: the twin takes any. */
-const CANARY: Credential = ['authorization', 'Bearer sk-ant-oat01-drill-canary-0123456789'];
+export const CANARY: Credential = ['authorization', 'Bearer sk-ant-oat01-drill-canary-0123456789'];
 
 /** Finds or starts it. The caller closes it. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
@@ -117,8 +117,9 @@ async function namedProxy(options: TargetOptions, url: URL, home: string): Promi
   };
 }
 
-function accessOf(
-  options: TargetOptions,
+/** How clients reach a proxy, under a session of their own. */
+export function accessOf(
+  options: Pick<TargetOptions, 'gateway'>,
   url: URL,
   credential: Credential,
   bundle: string,
