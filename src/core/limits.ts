@@ -90,6 +90,11 @@ export const POOL_IDLE_SOCKETS_MAX = 64;
 export const TCP_KEEPALIVE_MS = 30_000;
 /** Streams on one HTTP/2 session before another is opened. */
 export const H2_STREAMS_PER_SESSION_MAX = 100;
+/**
+ * HTTP/2 sessions of one upstream and identity up to which a request body that another one would hold
+ * up gets its own; beyond, bodies share.
+ */
+export const H2_SESSIONS_MAX = 64;
 /** Receive window of an HTTP/2 stream, both sides; the protocol's default of 64 KiB throttles. */
 export const H2_WINDOW_BYTES = 1024 * 1024;
 /**

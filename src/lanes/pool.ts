@@ -11,6 +11,7 @@ import { errorDetail } from './failure.ts';
 import { type EncodedRequest, encodeRequest } from './h1-exchange.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
+import { bodyBytesOf } from './h2-window.ts';
 import type { LaneStats, PreparedRequest } from './lane.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -113,7 +114,7 @@ function openOn(
     upstream.config.scheme === 'https' &&
     performance.now() >= upstream.h1OnlyUntil;
   if (mayBeH2) {
-    const session = h2.available();
+    const session = h2.available(bodyBytesOf(request.prepared));
     if (session !== null) return session.start(request.prepared, events);
     const attempt = new Attempt(request, events);
     h2.wait(attempt);

@@ -8,6 +8,7 @@ import { formatAuthority } from '../core/authority.ts';
 import {
   ALPN_MEMORY_MS_MAX,
   H2_PING_MS,
+  H2_SESSIONS_MAX,
   H2_STREAMS_PER_SESSION_MAX,
   POOL_IDLE_MS_MAX,
   POOL_IDLE_SOCKETS_MAX,
@@ -19,6 +20,7 @@ export interface PoolLimits {
   readonly idleMs: number;
   readonly idleSocketsMax: number;
   readonly h2StreamsMax: number;
+  readonly h2SessionsMax: number;
   readonly h2PingMs: number;
   readonly alpnMemoryMs: number;
 }
@@ -27,6 +29,7 @@ export const POOL_LIMITS: PoolLimits = {
   idleMs: POOL_IDLE_MS_MAX,
   idleSocketsMax: POOL_IDLE_SOCKETS_MAX,
   h2StreamsMax: H2_STREAMS_PER_SESSION_MAX,
+  h2SessionsMax: H2_SESSIONS_MAX,
   h2PingMs: H2_PING_MS,
   alpnMemoryMs: ALPN_MEMORY_MS_MAX,
 };
