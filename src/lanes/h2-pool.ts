@@ -61,6 +61,13 @@ export class H2Pool implements H2Owner {
     return suited ?? (this.#sessions.size < this.#upstream.limits.h2SessionsMax ? null : least);
   }
 
+  /** The largest body that a stream lets out at once, as far as is known. */
+  get letsOut(): number {
+    let most = INITIAL_WINDOW_BYTES;
+    for (const session of this.#sessions) most = Math.max(most, session.letsOut);
+    return most;
+  }
+
   /** Serves the attempt when there is a place; gives it up after the time of a connection. */
   wait(attempt: Attempt): void {
     const { connectMs, tlsMs } = this.#upstream.timeouts;

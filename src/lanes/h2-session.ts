@@ -114,6 +114,12 @@ export class H2Session {
     return this.#window;
   }
 
+  /** The largest body that it lets out at once, of one stream. */
+  get letsOut(): number {
+    const stream = this.session.remoteSettings?.initialWindowSize ?? INITIAL_WINDOW_BYTES;
+    return Math.min(stream, this.window);
+  }
+
   /** A body of that length is held up by no other; alone it may still be larger than the window. */
   suits(bodyBytes: number): boolean {
     return this.owed === 0 || bodyBytes === 0 || this.owed + bodyBytes <= this.window;

@@ -47,6 +47,8 @@ export interface Upstream {
   readonly onSession: (fact: ConnectionFact) => void;
   /** Until then (`performance.now()`) HTTP/2 is not offered: the upstream chose HTTP/1.1. */
   h1OnlyUntil: number;
+  /** Until then large bodies are not sent by HTTP/1.1: the upstream refused a handshake for it. */
+  h2OnlyUntil: number;
 }
 
 const DEFAULT_PORTS = { https: 443, http: 80 } as const;
@@ -75,6 +77,7 @@ export function describeUpstream(
     },
     onSession,
     h1OnlyUntil: 0,
+    h2OnlyUntil: 0,
   };
 }
 
