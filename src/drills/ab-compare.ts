@@ -42,6 +42,8 @@ export interface Comparison extends Quantity {
   readonly verdict: string;
 }
 
+/** With fewer there is no interval. */
+export const PAIRS_NEEDED = 2;
 /** From here on a factor is told as such, below as a percentage. */
 const FACTOR_TOLD = 2;
 
@@ -70,7 +72,7 @@ export function compare(quantity: Quantity, pairs: readonly Pair[]): Comparison 
 function estimate(values: readonly number[]): Estimate {
   const n = values.length;
   const value = mean(values);
-  if (n < 2) return { value, interval: null };
+  if (n < PAIRS_NEEDED) return { value, interval: null };
   const squares = values.reduce((total, one) => total + (one - value) ** 2, 0);
   const reach = studentT(n - 1) * Math.sqrt(squares / (n - 1) / n);
   return { value, interval: [value - reach, value + reach] };

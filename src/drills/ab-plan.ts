@@ -2,7 +2,7 @@
  * What the drill `ab` compares: two sides, which differ in one switch of the proxy, under the same load
  * in blocks that alternate. Each block of a case asks the same questions.
  */
-import type { Quantity } from './ab-compare.ts';
+import { PAIRS_NEEDED, type Quantity } from './ab-compare.ts';
 import { type Plan, planOf } from './plan.ts';
 
 export const AB_SUBJECTS = ['http2', 'header-mode'] as const;
@@ -38,20 +38,20 @@ export interface AbCase {
 export interface AbOptions {
   /** For each subject. */
   readonly minutes?: number | undefined;
-  /** Exchanges of each side, rounded up to whole blocks. */
+  /** Exchanges of each side, rounded up to two whole blocks or more. */
   readonly count?: number | undefined;
   readonly concurrency?: number | undefined;
   readonly rttMs?: number | undefined;
 }
 
 const MS_PER_MINUTE = 60_000;
-/** With one long answer, and all other kinds as the mixture has them. */
-const MIXTURE_EXCHANGES = 50;
-const MIXTURE_PAIRS = 20;
+/** Of every kind of answer, the long one included, some. */
+const MIXTURE_EXCHANGES = 200;
+const MIXTURE_PAIRS = 30;
 const MIXTURE_CLIENTS = 4;
 /** As others met it: 26 agents at once, each with a long conversation. */
 const UPLOADS = 26;
-const UPLOAD_PAIRS = 6;
+const UPLOAD_PAIRS = 12;
 const UPLOAD_BYTES = 1_000_000;
 /** To the near edge of a large network, from a home. */
 const UPLOAD_RTT_MS = 30;
@@ -88,20 +88,28 @@ export function abCasesOf(subject: AbSubject | null, options: AbOptions = {}): A
   });
 }
 
-function boundsOf(one: AbCase, { minutes, count }: AbOptions, shares: number) {
-  if (minutes === undefined && count === undefined) return { pairs: one.pairs, ms: null };
+function boundsOf({ block, pairs }: AbCase, { minutes, count }: AbOptions, shares: number) {
+  if (minutes === undefined && count === undefined) return { pairs, ms: null };
   return {
-    pairs: count === undefined ? null : Math.ceil(count / (one.block.count ?? count)),
+    pairs:
+      count === undefined
+        ? null
+        : Math.max(PAIRS_NEEDED, Math.ceil(count / (block.count ?? count))),
     ms: minutes === undefined ? null : (minutes * MS_PER_MINUTE) / shares,
   };
 }
 
-function mixture({ concurrency, rttMs }: AbOptions): AbCase {
+/** A small count still makes two blocks. */
+function mixtureSize(count: number | undefined): number {
+  return Math.min(MIXTURE_EXCHANGES, Math.ceil((count ?? Number.POSITIVE_INFINITY) / PAIRS_NEEDED));
+}
+
+function mixture({ count, concurrency, rttMs }: AbOptions): AbCase {
   return {
     name: 'http2 mixture',
     ...HTTP2_SIDES,
     block: planOf('burst', {
-      count: MIXTURE_EXCHANGES,
+      count: mixtureSize(count),
       concurrency: concurrency ?? MIXTURE_CLIENTS,
     }),
     pairs: MIXTURE_PAIRS,
@@ -132,12 +140,12 @@ function uploads({ concurrency, rttMs }: AbOptions): AbCase {
   };
 }
 
-function headerMode({ concurrency, rttMs }: AbOptions): AbCase {
+function headerMode({ count, concurrency, rttMs }: AbOptions): AbCase {
   return {
     name: 'header-mode',
     ...HEADER_SIDES,
     block: planOf('parallel', {
-      count: MIXTURE_EXCHANGES,
+      count: mixtureSize(count),
       concurrency: concurrency ?? MIXTURE_CLIENTS,
     }),
     pairs: MIXTURE_PAIRS,

@@ -4,7 +4,7 @@
  * judged but not measured. At the end the ledger of each side is read, and must show the side to be
  * what it is called. A difference is no failure.
  */
-import { type Comparison, compare, type Pair, type Quantity } from './ab-compare.ts';
+import { type Comparison, compare, PAIRS_NEEDED, type Pair, type Quantity } from './ab-compare.ts';
 import { addBlock, createStopwatch, type Measured, type Stopwatch } from './ab-measure.ts';
 import type { AbCase, AbMark } from './ab-plan.ts';
 import { countRecords } from './ledger-check.ts';
@@ -95,7 +95,9 @@ export async function runAb(run: AbRun): Promise<AbOutcome> {
   const isOver = (): boolean =>
     stop.aborted ||
     (plan.pairs !== null && pairs.length >= plan.pairs) ||
-    (plan.ms !== null && performance.now() - measuredFrom >= plan.ms);
+    (plan.ms !== null &&
+      pairs.length >= PAIRS_NEEDED &&
+      performance.now() - measuredFrom >= plan.ms);
   const tell = (): void => {
     const exchanges = running.a.counts.exchanges + running.b.counts.exchanges;
     const seconds = (performance.now() - started) / 1000;
@@ -206,11 +208,12 @@ function sidesCheck(mark: AbMark, a: AbSideOutcome, b: AbSideOutcome): Check {
     mark === 'header_mode'
       ? [...side.headerModes].map(([mode, count]) => `${mode} ${count}`).join(', ') || 'none'
       : `HTTP/2 ${side.h2} of ${side.counts.exchanges}`;
+  const seen = ({ counts }: AbSideOutcome): number => counts.exchanges - counts.abandoned;
   const only = (side: AbSideOutcome, mode: string): boolean =>
-    side.headerModes.size === 1 && side.headerModes.has(mode);
-  const whole = b.counts.exchanges - b.counts.abandoned;
+    (side.headerModes.get(mode) ?? 0) >= seen(side) &&
+    [...side.headerModes.keys()].every((one) => one === mode);
   const met: Readonly<Record<AbMark, boolean | null>> = {
-    h2: a.h2 === 0 && b.h2 >= whole,
+    h2: a.h2 === 0 && b.h2 >= seen(b),
     header_mode: only(a, 'x-api-key') && only(b, 'authorization'),
     none: a.h2 === 0,
   };
