@@ -11,7 +11,7 @@ import { type DialFailure, errorDetail } from './failure.ts';
 import { type EncodedRequest, encodeRequest } from './h1-exchange.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
-import { bodyBytesOf } from './h2-window.ts';
+import { bodyBytesOf, INITIAL_WINDOW_BYTES } from './h2-window.ts';
 import type { LaneStats, PreparedRequest } from './lane.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -140,7 +140,7 @@ function canBeH2(upstream: Upstream, { protocol, upgrade }: PreparedRequest): bo
   );
 }
 
-/** Where HTTP/2 is a preference: a body beyond the window takes four times as long by it (measured). */
+/** Where HTTP/2 is a preference: a body beyond its window takes four times as long by it (measured). */
 function isBetterH1(
   upstream: Upstream,
   h2: H2Pool,
@@ -148,7 +148,10 @@ function isBetterH1(
   bodyBytes: number,
 ): boolean {
   return (
-    protocol === 'prefer-h2' && bodyBytes > h2.letsOut && performance.now() >= upstream.h2OnlyUntil
+    protocol === 'prefer-h2' &&
+    bodyBytes > INITIAL_WINDOW_BYTES &&
+    bodyBytes > h2.letsOut &&
+    performance.now() >= upstream.h2OnlyUntil
   );
 }
 
