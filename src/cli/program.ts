@@ -4,7 +4,8 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import { DRILL_CONCURRENCY_MAX, WORKERS_MAX } from '../core/limits.ts';
+import { DRILL_CONCURRENCY_MAX, DRILL_RTT_MS_MAX, WORKERS_MAX } from '../core/limits.ts';
+import { AB_SUBJECTS } from '../drills/ab-plan.ts';
 import { ACT_NAMES } from '../drills/chaos-acts.ts';
 import { DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
 import { packageVersion } from './package-info.ts';
@@ -27,6 +28,8 @@ Drills:
   parallel    Haiku clients at once
   burst       Sonnet and Haiku in turn, as fast as it goes
   chaos       a proxy of its own, ended, killed and restarted in the middle of running streams
+  ab          two proxies of its own under the same load in turn: HTTP/2 against HTTP/1.1,
+              x-api-key against authorization; the differences with their 95 % intervals
 
 With the twin every stream is compared byte for byte with what was sent, and every request with the
 upstream it reached. Over a running proxy the client and the ledger are judged; with real lanes the
@@ -209,7 +212,7 @@ function addDrillCommand(program: Command, act: Act): void {
     program
       .command('drill')
       .description('drive a proxy with a scripted load, and judge what it did')
-      .addArgument(new Argument('<name>', 'which drill').choices([...DRILL_NAMES, 'chaos']))
+      .addArgument(new Argument('<name>', 'which drill').choices([...DRILL_NAMES, 'chaos', 'ab']))
       .option('--minutes <number>', 'end after so many minutes (soak: 30)', toMinutes)
       .option(
         '--count <number>',
@@ -230,6 +233,12 @@ function addDrillCommand(program: Command, act: Act): void {
       .addOption(new Option('--act <name...>', 'chaos: do this alone').choices(ACT_NAMES))
       .option('--after <seconds>', 'chaos: how long the streams run before it (1)', toSeconds)
       .option('--port <port>', 'chaos: port of its proxy (default: any)', toPort)
+      .addOption(new Option('--of <what>', 'ab: compare this alone').choices(AB_SUBJECTS))
+      .option(
+        '--rtt-ms <number>',
+        'ab: emulated round trip to the twin (uploads: 30, else 0)',
+        toRtt,
+      )
       .option('--gateway', 'plain requests to the proxy itself, as with ANTHROPIC_BASE_URL')
       .option('--twin', 'a proxy of its own with the twin behind it, even where one is running')
       .option(
@@ -268,6 +277,10 @@ function toConcurrency(text: string): number {
 
 function toPause(text: string): number {
   return toInteger(text, 0, PAUSE_MS_MAX, 'a number');
+}
+
+function toRtt(text: string): number {
+  return toInteger(text, 0, DRILL_RTT_MS_MAX, 'a number');
 }
 
 function toMinutes(text: string): number {

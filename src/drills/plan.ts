@@ -24,6 +24,8 @@ export interface Plan {
   readonly laneOf: (index: number) => DrillLane;
   /** Of what request number `index` is made. */
   readonly shapeOf: (index: number) => Shape;
+  /** A prompt is filled up to this length; 0 leaves it as it is. */
+  readonly promptBytes: number;
 }
 
 /** What a caller may change of a drill. */
@@ -41,6 +43,7 @@ const SONNET = 'claude-sonnet-5-5';
 const HAIKU = 'claude-haiku-5-5';
 const MS_PER_MINUTE = 60_000;
 const MAX_TOKENS = 1_000;
+const FILLING = ' and so on, line after line of a long conversation';
 
 /** Mostly short streams, as agents have them; each kind comes to both lanes. */
 const MIXTURE: readonly Shape[] = [
@@ -96,6 +99,7 @@ const DEFAULTS: Readonly<Record<DrillName, Plan>> = {
     pauseMs: 0,
     laneOf: (index) => WARMUP[index]?.[0] ?? 'anthropic',
     shapeOf: (index) => WARMUP[index]?.[1] ?? 'short',
+    promptBytes: 0,
   },
   alternate: drillOf('alternate', { count: 20, pauseMs: 250 }),
   soak: drillOf('soak', { ms: 30 * MS_PER_MINUTE, pauseMs: 2_000 }),
@@ -104,7 +108,7 @@ const DEFAULTS: Readonly<Record<DrillName, Plan>> = {
 };
 
 function drillOf(name: DrillName, own: Partial<Plan>): Plan {
-  const common = { count: null, ms: null, concurrency: 1, pauseMs: 0 };
+  const common = { count: null, ms: null, concurrency: 1, pauseMs: 0, promptBytes: 0 };
   return { name, ...common, laneOf: alternating, shapeOf: mixed, ...own };
 }
 
@@ -131,12 +135,13 @@ export function requestOf(plan: Plan, index: number, simulated: boolean): DrillR
   const lane = plan.laneOf(index);
   const shape = plan.shapeOf(index);
   const tag = tagOf(index);
+  const asked = simulated ? DIRECTIVES[shape] : WORDS[shape];
   return {
     tag,
     model: lane === 'zai' ? HAIKU : SONNET,
     lane,
     stream: shape !== 'once',
-    prompt: `${simulated ? DIRECTIVES[shape] : WORDS[shape]} (${tag})`,
+    prompt: `${asked.padEnd(plan.promptBytes, FILLING)} (${tag})`,
     maxTokens: MAX_TOKENS,
   };
 }

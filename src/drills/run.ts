@@ -24,6 +24,8 @@ export interface DrillOptions {
   readonly simulated: boolean;
   /** Ends the drill early, cleanly. */
   readonly stop: AbortSignal;
+  /** Counted into, where several runs are counted as one. Default: a new one. */
+  readonly tally?: Tally;
   /** Told twice a second how it goes. */
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -58,8 +60,7 @@ const RETRY_MS = 100;
 
 /** Runs a drill to its end. Rejects only where the drill itself is broken. */
 export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
-  const { stop } = options;
-  const tally = createTally();
+  const { stop, tally = createTally() } = options;
   const witness = options.twin === null ? null : createWitness(options.twin, tally.add);
   const sampler = startSampler(options.proxy.look);
   const started = performance.now();

@@ -2,9 +2,10 @@
 import { type DrillClientName, type DrillName, type Plan, planOf } from '../../drills/plan.ts';
 import { createRawClient } from '../../drills/raw-client.ts';
 import { describe, progressLine, summary } from '../../drills/report.ts';
-import { type DrillOutcome, type Progress, runDrill } from '../../drills/run.ts';
+import { type DrillOutcome, runDrill } from '../../drills/run.ts';
 import { loadSdkClients } from '../../drills/sdk-client.ts';
 import type { Access, DrillClient } from '../../drills/types.ts';
+import { type AbOptions, abDrill } from '../drill/ab.ts';
 import { type ChaosDrillOptions, chaosDrill } from '../drill/chaos.ts';
 import { openTarget, type Target, type TargetOptions } from '../drill/target.ts';
 import { CliError, EXIT } from '../failure.ts';
@@ -14,7 +15,8 @@ import type { JsonOption } from '../settings.ts';
 interface DrillOptions
   extends TargetOptions,
     JsonOption,
-    Pick<ChaosDrillOptions, 'act' | 'port' | 'after'> {
+    Pick<ChaosDrillOptions, 'act' | 'port' | 'after'>,
+    Pick<AbOptions, 'of' | 'rttMs'> {
   readonly minutes?: number;
   readonly count?: number;
   readonly concurrency?: number;
@@ -26,8 +28,17 @@ const PLAIN_LINE_S = 10;
 
 /** Exit code 1 where a check is not met, 130 where it was interrupted. */
 export async function drill(options: DrillOptions, args: readonly string[]): Promise<number> {
-  const name = args[0] as DrillName | 'chaos';
+  const name = args[0] as DrillName | 'chaos' | 'ab';
   if (name === 'chaos') return chaosDrill(options, stopOnSignal());
+  if (name === 'ab') {
+    const clients = await clientsFor(options.client);
+    return abDrill(options, {
+      name: options.client,
+      clients,
+      stop: stopOnSignal(),
+      tell: teller(),
+    });
+  }
   const plan = planFor(name, options);
   const clients = await clientsFor(options.client);
   const stop = stopOnSignal();
@@ -41,7 +52,7 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
       twin: target.twin,
       simulated: target.simulated,
       stop,
-      onProgress: tell.progress,
+      onProgress: (progress) => tell.line(progress.seconds, progressLine(progress)),
     });
     tell.end();
     report(outcome, target, options);
@@ -54,6 +65,9 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
 
 function planFor(name: DrillName, options: DrillOptions): Plan {
   const { minutes, count, concurrency, pauseMs } = options;
+  if (options.of !== undefined || options.rttMs !== undefined) {
+    throw new CliError(`--of and --rtt-ms are options of drill ab, not of ${name}`, EXIT.usage);
+  }
   const given = [minutes, count, concurrency, pauseMs].some((value) => value !== undefined);
   if (name === 'warmup' && given) {
     throw new CliError('drill warmup asks three fixed questions; it takes no size', EXIT.usage);
@@ -84,19 +98,20 @@ function stopOnSignal(): AbortSignal {
 }
 
 /** Says on stderr how it goes: one line that changes on a terminal, else a line every 10 s. */
-function teller(): { progress(progress: Progress): void; end(): void } {
+function teller(): { line(seconds: number, text: string): void; end(): void } {
   const { stderr } = process;
   let next = PLAIN_LINE_S;
   return {
-    progress: (progress) => {
+    line: (seconds, text) => {
       if (stderr.isTTY) {
-        stderr.write(`\r\u001b[2K${progressLine(progress).slice(0, stderr.columns - 1)}`);
-      } else if (progress.seconds >= next) {
-        next += PLAIN_LINE_S;
-        say(progressLine(progress));
+        stderr.write(`\r\u001b[2K${text.slice(0, stderr.columns - 1)}`);
+      } else if (seconds >= next) {
+        next = seconds + PLAIN_LINE_S;
+        say(text);
       }
     },
     end: () => {
+      next = PLAIN_LINE_S;
       if (stderr.isTTY) stderr.write('\r\u001b[2K');
     },
   };

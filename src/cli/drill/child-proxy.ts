@@ -49,6 +49,8 @@ export interface ChildPlace {
   readonly port?: number;
   /** Processes that serve. Default 1. */
   readonly workers?: number;
+  /** Switches that go before those of the caller's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -64,7 +66,7 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
     detached: true,
     cwd: work,
-    env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1' },
+    env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1', ...place.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit').catch(() => undefined);
