@@ -32,6 +32,8 @@ const PASSED_ON = [
 
 export interface ChildProxy {
   readonly url: URL;
+  /** It speaks HTTP/2 to its upstreams, whatever its clients speak. */
+  readonly http2: boolean;
   /** Ends it; all of its ledger is written then. Never rejects; may be called again. */
   stop(): Promise<void>;
 }
@@ -52,7 +54,7 @@ export interface ChildPlace {
  */
 export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<ChildProxy> {
   const { home, work } = place;
-  const variables = await writeConfiguration(twin, place);
+  const { variables, http2 } = await writeConfiguration(twin, place);
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const args = ['start', '--leased', '--home', home, '--config', join(work, 'drill.yaml')];
   const child = spawn(process.execPath, [...process.execArgv, ENTRY, ...args], {
@@ -68,6 +70,7 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
     const giveBack = await holdLease(home);
     return {
       url: new URL(url),
+      http2,
       stop: async () => {
         giveBack();
         child.kill('SIGTERM');
@@ -83,7 +86,7 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
   }
 }
 
-/** Returns the variables that the configuration needs. */
+/** Returns the variables that the configuration needs, and what it comes to for HTTP/2. */
 async function writeConfiguration(twin: Twin, place: ChildPlace) {
   const { work, configFile } = place;
   const named =
@@ -92,7 +95,9 @@ async function writeConfiguration(twin: Twin, place: ChildPlace) {
   const { text, env } = drillConfiguration(twin, own, CA_FILE);
   writeFileSync(join(work, CA_FILE), twin.anthropic.ca);
   writeFileSync(join(work, 'drill.yaml'), text);
-  return env;
+  const { MITM_FORCE_H1: never, MITM_HTTP2: always } = process.env;
+  const http2 = always === '1' || (own?.http2 === 'always' && never !== '1');
+  return { variables: env, http2 };
 }
 
 function environment(): Record<string, string> {
