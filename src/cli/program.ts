@@ -7,7 +7,7 @@ import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { DRILL_CONCURRENCY_MAX, DRILL_RTT_MS_MAX, WORKERS_MAX } from '../core/limits.ts';
 import { AB_SUBJECTS } from '../drills/ab-plan.ts';
 import { ACT_NAMES } from '../drills/chaos-acts.ts';
-import { DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
+import { ALTERNATIONS, DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
 import { packageVersion } from './package-info.ts';
 import type { CommonOptions } from './settings.ts';
 import { SHELLS } from './shell-lines.ts';
@@ -32,7 +32,8 @@ Drills:
               x-api-key against authorization; the differences with their 95 % intervals
 
 With the twin every stream is compared byte for byte with what was sent, and every request with the
-upstream it reached. Over a running proxy the client and the ledger are judged; with real lanes the
+upstream it reached; under faults an answer must arrive as it was sent and end as it ended, and the
+ledger must tell the same. Over a running proxy the client and the ledger are judged; with real lanes the
 requests cost tokens, and ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN pays for Anthropic's.
 
 Exit: 0 every check met, 1 one was not, 130 interrupted (what was measured is printed all the same).`;
@@ -246,6 +247,24 @@ function addDrillCommand(program: Command, act: Act): void {
         'the proxy at this URL (default: the running one’s, else --twin)',
         toProxy,
       )
+      .addOption(
+        new Option(
+          '--alternate <by>',
+          'soak: force sets the switch of the proxy before each request, every one a Haiku; model leaves it on',
+        ).choices(ALTERNATIONS),
+      )
+      .option(
+        '--metrics-every <minutes>',
+        'say what came of it so far, and write it to results/ under the home',
+        toMinutes,
+      )
+      .option('--faults <file>', 'what the twin of the drill does wrong: a fault plan')
+      .option(
+        '--fault-rate <share>',
+        'the same from a built-in plan that mixes every kind; 0.02 is one request in fifty',
+        toShare,
+      )
+      .option('--fault-seed <number>', 'what the built-in plan is drawn from (1)', toSeed)
       .option('--json', 'print the result as JSON')
       .addHelpText('after', DRILL_HELP),
     async () => (await import('./commands/drill.ts')).drill,
@@ -291,6 +310,12 @@ function toMinutes(text: string): number {
 
 function toSeconds(text: string): number {
   return toInteger(text, 0, SECONDS_MAX, 'a number of seconds');
+}
+
+function toShare(text: string): number {
+  const value = /^\d{0,3}(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value > 0 && value <= 1) return value;
+  throw new InvalidArgumentError('It must be a share above 0, up to 1, such as 0.02.');
 }
 
 function toProxy(text: string): string {

@@ -167,7 +167,14 @@ async function conclude(
     const ways = { h2: 0, headerModes: new Map<string, number>() };
     const ledger = await countRecords(waysOf(await sides[name].records(), ways));
     const { tally: counts, stopwatch } = running[name];
-    const evidence = { counts, ledger, idleCloses: 0, trends: [], witnessed: true, interrupted };
+    const evidence = {
+      counts,
+      ledger,
+      unseenTriesMax: 0,
+      trends: [],
+      witnessed: true,
+      interrupted,
+    };
     const checks = judge({ name: plan.block.name, ...evidence }).filter(isAsked);
     const { latency, ttfb } = stopwatch;
     return { label: plan[name].label, counts, latency, ttfb, ...ways, checks };

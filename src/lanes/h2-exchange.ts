@@ -237,10 +237,21 @@ export class H2Exchange implements Outbound {
       code,
       phase: this.#phase(),
       detail,
-      reused: this.#reused,
+      reused: this.#reused && !this.#wasSeen(),
       sent: this.#sent,
       answered: this.#answered,
     });
+  }
+
+  /**
+   * The peer reset the stream itself, or ended the session with a GOAWAY that covers it: it has had the
+   * request, so this is no race with the end of a connection that was idle.
+   */
+  #wasSeen(): boolean {
+    const { lastStreamId } = this.#session;
+    if (Number.isFinite(lastStreamId)) return (this.#stream?.id ?? 0) <= lastStreamId;
+    const isReset = errorCode(this.#error) === 'ERR_HTTP2_STREAM_ERROR';
+    return isReset && this.#stream?.rstCode !== constants.NGHTTP2_REFUSED_STREAM;
   }
 
   /** Lets go of the stream, now: the peer hears CANCEL. */
