@@ -90,6 +90,11 @@ export const POOL_IDLE_SOCKETS_MAX = 64;
 export const TCP_KEEPALIVE_MS = 30_000;
 /** Streams on one HTTP/2 session before another is opened. */
 export const H2_STREAMS_PER_SESSION_MAX = 100;
+/**
+ * HTTP/2 sessions of one upstream and identity up to which a request body that another one would hold
+ * up gets its own; beyond, bodies share.
+ */
+export const H2_SESSIONS_MAX = 64;
 /** Receive window of an HTTP/2 stream, both sides; the protocol's default of 64 KiB throttles. */
 export const H2_WINDOW_BYTES = 1024 * 1024;
 /**
@@ -257,6 +262,10 @@ export const CHAOS_ARRIVALS_OPEN_MAX = 32;
 export const CHAOS_SETTLE_MS_MAX = 20_000;
 /** What a process that is killed has not written yet: exchanges that ended this shortly before. */
 export const CHAOS_UNWRITTEN_MS = 250;
+/** Bytes under way in one direction of a connection that a drill delays: 8 MB in 15 ms is 4 Gbit/s. */
+export const DRILL_DELAY_BYTES_MAX = 8 * 1024 * 1024;
+/** Longest round trip that a drill emulates. */
+export const DRILL_RTT_MS_MAX = 1_000;
 
 /** Memory of the database that a report is made in; beyond, it writes to a temporary folder. */
 export const REPORT_MEMORY_BYTES_MAX = 512 * 1024 * 1024;

@@ -40,7 +40,7 @@ export function describe(outcome: DrillOutcome, setting: Setting): string {
   const lanes = [...counts.lanes].map(([lane, count]) => `${lane} ${count}`).join(', ');
   const lines = [
     `drill ${plan.name}: ${setting.client} client, ${setting.via}, against ${setting.against}` +
-      `${interrupted ? '; INTERRUPTED' : ''}`,
+      `${interrupted ? '; INTERRUPTED' : ''}${outcome.final ? '' : '; SO FAR'}`,
     '',
     `exchanges  ${counts.exchanges} in ${seconds.toFixed(1)} s, ${rate(counts.exchanges, seconds)}/s, ` +
       `${(counts.bytes / 1e6).toFixed(1)} MB of answers`,
@@ -70,7 +70,9 @@ export function summary(outcome: DrillOutcome, setting: Setting) {
     ...setting,
     concurrency: plan.concurrency,
     pause_ms: plan.pauseMs,
+    alternates: plan.alternation,
     interrupted: outcome.interrupted,
+    final: outcome.final,
     seconds: round(seconds),
     exchanges: counts.exchanges,
     rate_per_s: round(counts.exchanges / Math.max(seconds, 0.001)),

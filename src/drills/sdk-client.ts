@@ -7,6 +7,7 @@
  * up over what they say.
  */
 import type Anthropic from '@anthropic-ai/sdk';
+import type { Field } from '../core/message.ts';
 import { createListener, type Listener } from './listener.ts';
 import { API_HOST, bodyOf, fieldsOf } from './request-text.ts';
 import type { Access, DrillClient, DrillRequest, FailureKind, Heard } from './types.ts';
@@ -14,6 +15,7 @@ import type { Access, DrillClient, DrillRequest, FailureKind, Heard } from './ty
 type Undici = typeof import('undici');
 type Sdk = typeof import('@anthropic-ai/sdk');
 type Init = Omit<import('undici').RequestInit, 'dispatcher'>;
+type Handler = import('undici').Dispatcher.DispatchHandler;
 
 /** Makes clients that share nothing. */
 export type SdkClients = (access: Access) => DrillClient;
@@ -33,7 +35,8 @@ export async function loadSdkClients(): Promise<SdkClients | null> {
 
 function createSdkClient(sdk: Sdk, undici: Undici, access: Access): DrillClient {
   const patience = { headersTimeout: access.stallMs, bodyTimeout: access.stallMs };
-  const dispatcher =
+  let hearing: Hearing | null = null;
+  const agent =
     access.via === 'connect'
       ? new undici.ProxyAgent({
           uri: access.url.origin,
@@ -41,16 +44,15 @@ function createSdkClient(sdk: Sdk, undici: Undici, access: Access): DrillClient 
           ...(access.ca === null ? {} : { requestTls: { ca: access.ca } }),
         })
       : new undici.Agent(patience);
-  let listener: Listener | null = null;
-  let overheard: Promise<FailureKind | null> | null = null;
-  // The SDK's signal is left out: it aborts what it does not understand, and the rest is wanted too.
+  const dispatcher = agent.compose((dispatch) => (options, handler) => {
+    return dispatch(options, hearing === null ? handler : overhear(handler, hearing));
+  });
+  // The SDK's signal is left out, and one branch of the answer is kept from it: it leaves where it does
+  // not understand an answer, and what follows is wanted too.
   const fetchHeard = async (input: string, { signal: _, ...init }: Init): Promise<unknown> => {
-    const heard = listener;
-    overheard = null;
     const { status, headers, body } = await undici.fetch(input, { ...init, dispatcher });
-    heard?.head(status, [...headers]);
-    const [ours, theirs] = body?.tee() ?? [null, null];
-    overheard = overhear(ours, heard);
+    const [rest, theirs] = body?.tee() ?? [null, null];
+    void rest?.pipeTo(new WritableStream()).catch(() => undefined);
     return new undici.Response(theirs, { status, headers });
   };
   const [name, value] = access.credential;
@@ -68,22 +70,20 @@ function createSdkClient(sdk: Sdk, undici: Undici, access: Access): DrillClient 
   let closed = false;
   return {
     ask: async (request) => {
-      const mine = createListener(request.stream);
-      listener = mine;
-      overheard = null;
+      const heard = hearingOf(createListener(request.stream));
+      hearing = heard;
       const refused = await ask(sdk, client, request);
-      const isHeard = overheard !== null;
-      const broken = await overheard;
-      const failure = broken ?? refused;
-      return mine.done(
+      const end = heard.begun ? await heard.over : null;
+      const failure = end?.failure ?? refused;
+      return heard.listener.done(
         closed && failure !== null ? 'abandoned' : failure,
         failure !== 'connect',
-        isHeard && broken === null,
+        end !== null && end.failure === null,
       );
     },
     close: async () => {
       closed = true;
-      await dispatcher.destroy();
+      await agent.destroy();
     },
   };
 }
@@ -102,21 +102,54 @@ async function ask(sdk: Sdk, client: Anthropic, request: DrillRequest): Promise<
   }
 }
 
-/** Hears a payload. @returns how it broke off, or null where it came to its end */
-async function overhear(
-  body: AsyncIterable<Uint8Array> | null,
-  listener: Listener | null,
-): Promise<FailureKind | null> {
-  try {
-    for await (const piece of body ?? []) {
-      listener?.payload(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
-    }
-    return null;
-  } catch (error) {
-    const codes = codesOf(error);
-    if (codes.includes('UND_ERR_BODY_TIMEOUT')) return 'stall';
-    return codes.includes('ECONNRESET') ? 'reset' : 'cut';
-  }
+/** What is heard of one exchange beneath the SDK, in the form in which it came. */
+interface Hearing {
+  readonly listener: Listener;
+  /** A head has come. */
+  begun: boolean;
+  /** How the answer ended. */
+  readonly over: Promise<{ readonly failure: FailureKind | null }>;
+  readonly end: (how: { readonly failure: FailureKind | null }) => void;
+}
+
+function hearingOf(listener: Listener): Hearing {
+  const { promise, resolve } = Promise.withResolvers<{ readonly failure: FailureKind | null }>();
+  return { listener, begun: false, over: promise, end: resolve };
+}
+
+/** Passes on what a connection tells its handler, and tells the listener too. */
+function overhear(handler: Handler, heard: Hearing): Handler {
+  return {
+    onRequestStart: (...told) => handler.onRequestStart?.(...told),
+    onRequestUpgrade: (...told) => handler.onRequestUpgrade?.(...told),
+    onResponseStart: (controller, status, headers, message) => {
+      // An interim answer is none.
+      if (status >= 200) {
+        heard.begun = true;
+        heard.listener.head(status, fieldsOfAnswer(headers));
+      }
+      handler.onResponseStart?.(controller, status, headers, message);
+    },
+    onResponseData: (controller, piece) => {
+      heard.listener.payload(piece);
+      handler.onResponseData?.(controller, piece);
+    },
+    onResponseEnd: (controller, trailers) => {
+      heard.end({ failure: null });
+      handler.onResponseEnd?.(controller, trailers);
+    },
+    onResponseError: (controller, error) => {
+      const codes = codesOf(error);
+      const isReset = codes.includes('ECONNRESET');
+      const isStall = codes.includes('UND_ERR_BODY_TIMEOUT');
+      heard.end({ failure: isStall ? 'stall' : isReset ? 'reset' : 'cut' });
+      handler.onResponseError?.(controller, error);
+    },
+  };
+}
+
+function fieldsOfAnswer(headers: Readonly<Record<string, string | string[] | undefined>>): Field[] {
+  return Object.entries(headers).map(([name, value]) => [name, String(value)]);
 }
 
 /** What failed before there was an answer, or in reading one. */

@@ -60,7 +60,7 @@ function evidence(second: Partial<Heard> = {}, seen: Partial<Sighting> = {}): Ev
     ledger: ledgerOf(counts),
     trends: [],
     witnessed: true,
-    idleCloses: 0,
+    unseenTriesMax: 0,
     interrupted: false,
   };
 }
@@ -145,7 +145,7 @@ group('a drill', () => {
 
   test('may have tries that the twin never saw, where it closes idle connections', async () => {
     const given = await withRecord(evidence(), { retry: true });
-    assert.deepEqual(failing({ ...given, idleCloses: 1 }), []);
+    assert.deepEqual(failing({ ...given, unseenTriesMax: 1 }), []);
     const unseen = evidence({}, { tries: 2 });
     assert.deepEqual(failing({ ...unseen, ledger: { ...ledgerOf(unseen.counts), retries: 0 } }), [
       'records',

@@ -22,8 +22,8 @@ export interface Evidence {
   readonly trends: readonly WatchedTrend[];
   /** A twin was compared with; else only the client and the ledger can tell. */
   readonly witnessed: boolean;
-  /** Connections that the twin was planned to close when idle: each may cost a try it never saw. */
-  readonly idleCloses: number;
+  /** Tries that the twin may have never seen, by its fault plan. */
+  readonly unseenTriesMax: number;
   /** The drill was ended before its own end. */
   readonly interrupted: boolean;
 }
@@ -95,7 +95,7 @@ function stalls({ counts }: Evidence): Check {
  * Each exchange has its one record, and each record tells what client and upstream saw. Those of which
  * nothing can be foreseen (their client left) may have a record of any kind, or none yet.
  */
-function records({ counts, ledger, witnessed, idleCloses }: Evidence): Check {
+function records({ counts, ledger, witnessed, unseenTriesMax }: Evidence): Check {
   if (ledger === null) return { name: 'records', met: null, detail: 'no ledger to read' };
   const { missing, surplus, unequal } = compareClasses(counts.expected, ledger.classes);
   const parts = [`${ledger.records} records, ${counts.exchanges} exchanges`];
@@ -103,7 +103,7 @@ function records({ counts, ledger, witnessed, idleCloses }: Evidence): Check {
   if (missing.size > 0) parts.push(`without their record: ${listed(missing)}`);
   if (isSurplus) parts.push(`of no exchange: ${listed(surplus)}`);
   if (unequal.length > 0) parts.push(`of other bytes or ids: ${unequal.join('; ')}`);
-  const retriesMax = counts.retried + idleCloses;
+  const retriesMax = counts.retried + unseenTriesMax;
   const isRetries =
     !witnessed || (ledger.retries >= counts.retried && ledger.retries <= retriesMax);
   if (!isRetries) {

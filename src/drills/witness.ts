@@ -51,6 +51,11 @@ export interface Witness {
   settle(): void;
   /** Exchanges of which the other side is still to come. */
   readonly open: number;
+  /**
+   * How many tries the twin may have never seen, since it ended the connection that they were about to
+   * use: a client each for a connection that was shared (HTTP/2), else one.
+   */
+  unseenTriesMax(clients: number): number;
   /** Judges what is left as it stands; nothing more is to come. */
   close(): void;
 }
@@ -69,6 +74,8 @@ const OK = 200;
 const FAILED_MS = 1_000;
 /** What an upstream that gives no answer is told as. */
 const GATEWAY_ERRORS: ReadonlySet<number> = new Set([502, 504]);
+/** What ends connections; all but the first only where they are shared. */
+const ENDINGS: readonly FaultKind[] = ['idle_close', 'goaway', 'end_mid_stream'];
 const LANES: readonly DrillLane[] = ['anthropic', 'zai'];
 
 /**
@@ -83,6 +90,7 @@ export function createWitness(
   const heardOf = new Map<string, Pending>();
   const arrivedOf = new Map<string, Arrived[]>();
   let unread: Arrived[] = [];
+  let shared = false;
   for (const lane of LANES) twin[lane].clear();
 
   const sort = (arrived: Arrived): void => {
@@ -97,7 +105,10 @@ export function createWitness(
       const requests = twin[lane].requests();
       if (requests.length === 0) continue;
       twin[lane].clear();
-      for (const request of requests) unread.push({ lane, request });
+      for (const request of requests) {
+        unread.push({ lane, request });
+        if (request.protocol === 'h2') shared = true;
+      }
     }
     const seen = unread;
     unread = [];
@@ -130,6 +141,7 @@ export function createWitness(
     get open() {
       return heardOf.size;
     },
+    unseenTriesMax: (clients) => endingsIn(twin, shared) * (shared ? clients : 1),
     close: () => {
       take();
       for (const [tag, pending] of heardOf) judge(tag, pending);
@@ -137,10 +149,14 @@ export function createWitness(
   };
 }
 
-/** Connections that a fault plan let the twin close when idle. */
-export function idleClosesOf(twin: WitnessedTwin): number {
-  const rules = twin.faults().rules.filter(({ fault }) => fault.kind === 'idle_close');
-  return rules.reduce((sum, rule) => sum + rule.anthropic.fired + rule.zai.fired, 0);
+/** Connections that a plan let the twin end without an exchange of theirs knowing. */
+function endingsIn(twin: WitnessedTwin, shared: boolean): number {
+  const kinds = shared ? ENDINGS : ENDINGS.slice(0, 1);
+  let endings = 0;
+  for (const { fault, anthropic, zai } of twin.faults().rules) {
+    if (kinds.includes(fault.kind)) endings += anthropic.fired + zai.fired;
+  }
+  return endings;
 }
 
 /** How long the twin's side is waited for, ms: a request that failed may never have reached it. */
@@ -168,12 +184,17 @@ function faultOf({ lane }: DrillRequest, heard: Heard, arrived: readonly Arrived
   return heard.failure === 'stall' && isSame(heard, answer) ? null : 'cut';
 }
 
-/** Only a request that was refused, or on a connection that was reset, may be sent once more. */
+/**
+ * Only a request that was refused, or whose connection ended before a byte of the answer, may be sent
+ * once more. A connection may have overtaken a head that was sent; an HTTP/2 stream that is reset is
+ * no connection that ended.
+ */
 function isRepeated(tries: readonly ReceivedRequest[]): boolean {
   if (tries.length > ATTEMPTS_MAX) return true;
-  return tries
-    .slice(0, -1)
-    .some(({ answer, broken }) => answer.status > 0 && answer.status < 400 && broken !== 'reset');
+  return tries.slice(0, -1).some(({ answer, broken, protocol }) => {
+    if (broken === 'reset') return protocol === 'h2';
+    return answer.status > 0 && answer.status < 400;
+  });
 }
 
 function faultOfEnded(heard: Heard, answer: ReceivedRequest['answer']): Fault | null {

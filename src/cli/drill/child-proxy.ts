@@ -34,6 +34,8 @@ export interface ChildProxy {
   readonly pid: number;
   /** Resolves when the process that was started has ended; processes of its own may live on. */
   readonly exited: Promise<unknown>;
+  /** It speaks HTTP/2 to its upstreams, whatever its clients speak. */
+  readonly http2: boolean;
   /** Ends it; all of its ledger is written then. Never rejects; may be called again. */
   stop(): Promise<void>;
 }
@@ -49,6 +51,8 @@ export interface ChildPlace {
   readonly port?: number;
   /** Processes that serve. Default 1. */
   readonly workers?: number;
+  /** Switches that go before those of the caller's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -58,13 +62,13 @@ export interface ChildPlace {
  */
 export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<ChildProxy> {
   const { home, work } = place;
-  const variables = await writeConfiguration(twin, place);
+  const { variables, http2 } = await writeConfiguration(twin, place);
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const child = spawn(process.execPath, [...process.execArgv, ENTRY, ...startArguments(place)], {
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
     detached: true,
     cwd: work,
-    env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1' },
+    env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1', ...place.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const exited = once(child, 'exit').catch(() => undefined);
@@ -76,6 +80,7 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
       url: new URL(url),
       pid: child.pid ?? 0,
       exited,
+      http2,
       stop: async () => {
         giveBack();
         child.kill('SIGTERM');
@@ -99,7 +104,7 @@ function startArguments({ home, work, port, workers }: ChildPlace): string[] {
   ];
 }
 
-/** Returns the variables that the configuration needs. */
+/** Returns the variables that the configuration needs, and what it comes to for HTTP/2. */
 async function writeConfiguration(twin: Twin, place: ChildPlace) {
   const { work, configFile } = place;
   const named =
@@ -108,7 +113,9 @@ async function writeConfiguration(twin: Twin, place: ChildPlace) {
   const { text, env } = drillConfiguration(twin, own, CA_FILE);
   writeFileSync(join(work, CA_FILE), twin.anthropic.ca);
   writeFileSync(join(work, 'drill.yaml'), text);
-  return env;
+  const { MITM_FORCE_H1: never, MITM_HTTP2: always } = process.env;
+  const http2 = always === '1' || (own?.http2 === 'always' && never !== '1');
+  return { variables: env, http2 };
 }
 
 function environment(): Record<string, string> {

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { readStatus } from '../../admin/client.ts';
 import type { StatusReport } from '../../admin/types.ts';
 import { DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
-import type { DrillRecord, ProxyView, Sample } from '../../drills/types.ts';
+import type { ProxyView, Sample } from '../../drills/types.ts';
 import { readUsage } from '../../ledger/read.ts';
 import type { UsageRecord } from '../../ledger/record.ts';
 
@@ -24,8 +24,13 @@ export interface ViewOptions {
   readonly stop: (() => Promise<void>) | null;
 }
 
+/** Of the home's own proxy: its records hold all that the ledger has. */
+export interface OwnView extends ProxyView {
+  records(expected: number): Promise<AsyncIterable<UsageRecord>>;
+}
+
 /** The view of a proxy that runs for a home. */
-export function proxyView(options: ViewOptions): ProxyView {
+export function proxyView(options: ViewOptions): OwnView {
   return {
     look: () => look(options.home),
     records: async (expected) => {
@@ -90,7 +95,7 @@ async function countOf(options: ViewOptions): Promise<number> {
   return count;
 }
 
-async function* recordsOf({ ledger, session }: ViewOptions): AsyncGenerator<DrillRecord> {
+async function* recordsOf({ ledger, session }: ViewOptions): AsyncGenerator<UsageRecord> {
   const mark = sessionMark(session);
   const records: AsyncIterable<UsageRecord> = readUsage(ledger);
   for await (const record of records) {
