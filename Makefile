@@ -6,7 +6,7 @@ HOMEDIR = --home .
 SIZE = $(if $(MINUTES),--minutes $(MINUTES)) $(if $(COUNT),--count $(COUNT)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos
+.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos summarize prune-results
 
 help:
 	@echo 'make demo      offline proof in under a minute'
@@ -14,6 +14,7 @@ help:
 	@echo 'make mitm      runs the proxy on port $(PORT)'
 	@echo 'make soak      make burst     make parallel    make warmup    drills; MINUTES= COUNT= CONCURRENCY='
 	@echo 'make chaos     ends, kills and restarts a proxy in the middle of running streams'
+	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
@@ -53,6 +54,12 @@ soak burst parallel: setup
 
 warmup chaos: setup
 	$(LANEKEEPER) drill $@ $(HOMEDIR)
+
+summarize: setup
+	$(LANEKEEPER) summarize $(HOMEDIR)
+
+prune-results: setup
+	$(LANEKEEPER) prune $(if $(KEEP),--keep $(KEEP)) $(HOMEDIR)
 
 schema: setup
 	npm run --silent schema
