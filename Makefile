@@ -6,7 +6,7 @@ HOMEDIR = --home .
 SIZE = $(if $(MINUTES),--minutes $(MINUTES)) $(if $(COUNT),--count $(COUNT)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos summarize prune-results
+.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos summarize prune-results gates handoff bundle
 
 help:
 	@echo 'make demo      offline proof in under a minute'
@@ -15,6 +15,7 @@ help:
 	@echo 'make soak      make burst     make parallel    make warmup    drills; MINUTES= COUNT= CONCURRENCY='
 	@echo 'make chaos     ends, kills and restarts a proxy in the middle of running streams'
 	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
+	@echo 'make handoff   make gates     make bundle      what a session leaves; judged; archived'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
@@ -55,8 +56,8 @@ soak burst parallel: setup
 warmup chaos: setup
 	$(LANEKEEPER) drill $@ $(HOMEDIR)
 
-summarize: setup
-	$(LANEKEEPER) summarize $(HOMEDIR)
+summarize gates handoff bundle: setup
+	$(LANEKEEPER) $@ $(HOMEDIR)
 
 prune-results: setup
 	$(LANEKEEPER) prune $(if $(KEEP),--keep $(KEEP)) $(HOMEDIR)
@@ -65,4 +66,4 @@ schema: setup
 	npm run --silent schema
 
 clean:
-	rm -rf node_modules dist .cache logs results run ca bundle VERSIONS.json
+	rm -rf node_modules dist .cache logs results run ca ab bundle VERSIONS.json docs/SESSION_HANDOFF.md

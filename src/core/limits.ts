@@ -292,5 +292,3 @@ export const FINDINGS_MAX = 50;
 export const SESSION_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** The soak of a session must last this long (contract, acceptance gates). */
 export const GATE_SOAK_MS_MIN = 30 * 60_000;
-/** Exchanges that a gate names where they are wrong; the rest is counted. */
-export const GATE_EXAMPLES_MAX = 5;

@@ -1,4 +1,5 @@
 /** `drill NAME`: a scripted load through a proxy, and a verdict on what it did. */
+import type { LaneCredentials } from '../../drills/isolation.ts';
 import {
   type Alternation,
   type DrillClientName,
@@ -11,17 +12,21 @@ import { describe, progressLine, type Setting, summary } from '../../drills/repo
 import { runDrill } from '../../drills/run.ts';
 import { loadSdkClients } from '../../drills/sdk-client.ts';
 import type { Access, DrillClient, DrillLane } from '../../drills/types.ts';
+import { phaseOfDrill } from '../../session/phases.ts';
 import { type AbOptions, abDrill } from '../drill/ab.ts';
 import { type ChaosDrillOptions, chaosDrill } from '../drill/chaos.ts';
 import { snapshotsIn } from '../drill/snapshots.ts';
 import { openTarget, type Target, type TargetOptions } from '../drill/target.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { print, printJson, say } from '../output.ts';
+import { beginPhase, type PhaseOptions } from '../session/phase.ts';
+import { bare } from '../session/secrets.ts';
 import type { JsonOption } from '../settings.ts';
 
 interface DrillOptions
   extends TargetOptions,
     JsonOption,
+    PhaseOptions,
     Pick<ChaosDrillOptions, 'act' | 'port' | 'after'>,
     Pick<AbOptions, 'of' | 'rttMs'> {
   readonly minutes?: number;
@@ -57,11 +62,19 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
     const tell = teller();
     const setting = settingOf(target, options);
     const setLane = await laneSetter(plan, target);
+    const keep = await beginPhase(options, {
+      evidence: target.evidence,
+      simulated: target.simulated,
+      client: options.client,
+      twin: target.twin,
+      sessions: [target.access.session],
+    });
     const outcome = await runDrill({
       plan,
       client: () => clients(target.access),
       proxy: target.view,
       twin: target.twin,
+      credentials: credentialsOf(target),
       simulated: target.simulated,
       stop,
       ...(setLane === null ? {} : { setLane }),
@@ -69,6 +82,7 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
       ...interimOf(plan, target, options, tell),
     });
     tell.end();
+    await keep((phase) => phaseOfDrill(outcome, phase));
     if (options.json === true) printJson(summary(outcome, setting));
     else print(describe(outcome, setting));
     if (outcome.interrupted) return EXIT.interrupted;
@@ -139,6 +153,12 @@ function teller(): Teller {
       if (stderr.isTTY) stderr.write('\r\u001b[2K');
     },
   };
+}
+
+/** What must not be seen at the other upstream, where the drill can look at both. */
+function credentialsOf({ access, twin }: Target): LaneCredentials | undefined {
+  const key = twin?.zai.key ?? null;
+  return key === null ? undefined : { anthropic: bare(access.credential[1]), zai: key };
 }
 
 function settingOf(target: Target, { client }: DrillOptions): Setting {

@@ -11,7 +11,7 @@ import { describe, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import fc from 'fast-check';
 import { createFinder, type Finder } from './finder.ts';
-import { createSearch, searchFiles } from './search.ts';
+import { contentOf, createSearch, searchFiles } from './search.ts';
 
 const letters = (alphabet: string, minLength: number, maxLength = minLength) =>
   fc.string({ unit: fc.constantFrom(...alphabet), minLength, maxLength });
@@ -175,7 +175,7 @@ test('files are searched as what they hold, and one that can not be read is name
   for (const [name, bytes] of Object.entries(files)) writeFileSync(join(folder, name), bytes);
   const finder = createFinder([{ name: 'KEY', value: 'canary-0123456789' }]);
   const names = [...Object.keys(files), 'gone.jsonl'];
-  const searched = names.map((name) => ({ name, path: join(folder, name) }));
+  const searched = names.map((name) => ({ name, open: () => contentOf(join(folder, name)) }));
   const { findings, found, unread } = await searchFiles(finder, searched);
   const hits = ['plain.jsonl', 'usage.jsonl.gz', 'usage.jsonl.zst'];
   assert.deepEqual(

@@ -3,7 +3,7 @@
  * and line, never the secret itself. Compressed files are searched as what they hold.
  */
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
+import type { Readable, Transform } from 'node:stream';
 import { createGunzip, createZstdDecompress } from 'node:zlib';
 import { FINDINGS_MAX, SEARCH_PIECE_BYTES } from '../../core/limits.ts';
 import type { Finder, ShapeName } from './finder.ts';
@@ -31,7 +31,8 @@ export interface SearchResult {
 export interface Searched {
   /** As it is named in findings. */
   readonly name: string;
-  readonly path: string;
+  /** What it holds, decompressed: `contentOf`. */
+  readonly open: () => Readable;
   /** Shapes that may stand in it. */
   readonly allowed?: readonly ShapeName[];
 }
@@ -48,14 +49,14 @@ export async function searchFiles(
   let count = 0;
   let bytes = 0;
   let found = 0;
-  for (const { name, path, allowed } of files) {
+  for (const { name, open, allowed } of files) {
     const tell = (line: number, what: string): void => {
       found += 1;
       if (findings.length < FINDINGS_MAX) findings.push({ file: name, line, what });
     };
     const search = createSearch(finder, tell, allowed);
     try {
-      for await (const piece of contentOf(path)) {
+      for await (const piece of open()) {
         bytes += piece.length;
         search.push(piece);
       }
@@ -71,16 +72,21 @@ export async function searchFiles(
 
 /** What a file holds: decompressed where its name says that it is compressed. */
 export function contentOf(path: string): Readable {
-  const file = createReadStream(path, { highWaterMark: SEARCH_PIECE_BYTES });
-  if (/\.t?gz$/.test(path)) return decompressed(file, createGunzip());
-  if (path.endsWith('.zst')) return decompressed(file, createZstdDecompress());
-  return file;
+  return decompressed(path, createReadStream(path, { highWaterMark: SEARCH_PIECE_BYTES }));
 }
 
-function decompressed(file: Readable, through: ReturnType<typeof createGunzip>): Readable {
-  file.on('error', (error) => through.destroy(error));
-  through.on('close', () => file.destroy());
-  return file.pipe(through);
+/** The same of bytes that come from elsewhere. */
+export function decompressed(name: string, bytes: Readable): Readable {
+  const through = decompressorFor(name);
+  if (through === null) return bytes;
+  bytes.on('error', (error) => through.destroy(error));
+  through.on('close', () => bytes.destroy());
+  return bytes.pipe(through);
+}
+
+function decompressorFor(name: string): Transform | null {
+  if (/\.t?gz$/.test(name)) return createGunzip();
+  return name.endsWith('.zst') ? createZstdDecompress() : null;
 }
 
 /** Searches what is pushed, piece by piece, as one text. */
