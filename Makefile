@@ -56,7 +56,10 @@ soak burst parallel: setup
 warmup chaos: setup
 	$(LANEKEEPER) drill $@ $(HOMEDIR)
 
-summarize gates handoff bundle: setup
+summarize: setup
+	$(LANEKEEPER) summarize $(HOMEDIR)
+
+gates handoff bundle: setup
 	$(LANEKEEPER) $@ $(HOMEDIR)
 
 prune-results: setup

@@ -27,6 +27,9 @@ export function mintCanaries() {
   };
 }
 
+/** The names of all of them. */
+export const CANARY_NAMES = Object.keys(mintCanaries()) as readonly CanaryName[];
+
 /** What of the client another provider must never see. */
 export const CLIENT_ONLY = [
   'apiKey',

@@ -69,9 +69,13 @@ async function ask(
 }
 
 function wrongReason(row: Row): string {
-  const what = row['kind'] === 'haiku' ? 'Haiku exchange' : 'exchange that is none of Haiku';
+  const count = countIn(row, 'exchanges');
+  const what =
+    row['kind'] === 'haiku'
+      ? plural(count, 'Haiku exchange')
+      : `${plural(count, 'exchange')} of no Haiku model`;
   const where = `${row['lane']} (upstream ${row['upstream']})`;
-  return `${plural(countIn(row, 'exchanges'), what)} on ${where} by ${row['decision']}${idsIn(row)}`;
+  return `${what} on ${where} by ${row['decision']}${idsIn(row)}`;
 }
 
 function sum(rows: readonly Row[]): number {

@@ -17,9 +17,9 @@ const MS_PER_MINUTE = 60_000;
 const ELSEWHERE: ReadonlySet<string> = new Set(['isolation', 'preflight']);
 const ENDS = [
   ['stalled', 'stalled'],
-  ['cut', 'was cut'],
+  ['cut', 'cut'],
   ['upstream_error', 'ended by an error event'],
-  ['client_gone', 'was left by its client'],
+  ['client_gone', 'left by the client'],
 ] as const;
 
 /** What the ledger holds of one phase. */
@@ -122,11 +122,11 @@ function streamReasons(row: Row, { ledger }: GateCase): string[] {
   if (ledger === null) return [];
   const found = [
     ...ENDS.map(([end, what]) => [countIn(row, end), 'stream', what] as const),
-    [countIn(row, 'altered'), 'exchange', 'was not delivered as received'] as const,
+    [countIn(row, 'altered'), 'exchange', 'not delivered as received'] as const,
     [countIn(row, 'timeouts'), 'exchange', 'timed out'] as const,
   ];
   const reasons = found.flatMap(([count, noun, what]) =>
-    count > 0 ? [`${plural(count, noun)}: each ${what}`] : [],
+    count > 0 ? [`${plural(count, noun)} ${what}`] : [],
   );
   if (reasons.length > 0) reasons.push(`the first of them${idsIn(row)}`);
   if (countIn(row, 'streams') === 0) reasons.push('no stream was recorded');
