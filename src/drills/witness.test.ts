@@ -34,7 +34,7 @@ function arrival(request: DrillRequest, answer: Partial<ReceivedRequest['answer'
     connection: 1,
     aborted: false,
     fault: null,
-    answer: { status: 200, bytes: 10, sha256: 'aa', ended: true, ...answer },
+    answer: { status: 200, requestId: 'req_1', bytes: 10, sha256: 'aa', ended: true, ...answer },
   };
 }
 

@@ -4,8 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { agentOf, sessionIdOf } from '../core/agent.ts';
+import { fieldValue } from '../core/fields.ts';
 import { STALL_MS } from '../core/limits.ts';
-import type { RequestHead } from '../core/message.ts';
+import type { Fields, RequestHead } from '../core/message.ts';
 import type { Clock, Delivery, UpstreamFailure } from '../core/ports.ts';
 import { errTypeOf } from '../core/retry.ts';
 import { type Agent, type Decision, isRouted } from '../core/route.ts';
@@ -181,6 +182,18 @@ function errorType(account: Account, facts: AnswerFacts): UsageRecord['err_type'
 
 function milliseconds(value: number): number {
   return Math.round(value * 1000) / 1000;
+}
+
+/** Where upstreams put their own id of a request: Anthropic, what speaks like it, Z.AI. */
+const REQUEST_ID_FIELDS = ['request-id', 'x-request-id', 'x-log-id'] as const;
+
+/** The upstream's own id of a request, by the fields of its answer, or null. */
+export function requestIdOf(fields: Fields): string | null {
+  for (const name of REQUEST_ID_FIELDS) {
+    const value = fieldValue(fields, name);
+    if (value !== undefined) return value;
+  }
+  return null;
 }
 
 let lastSession = '';

@@ -32,7 +32,7 @@ import {
   UneditableError,
 } from '../lanes/lane.ts';
 import type { ExchangeSamples } from '../ledger/tee.ts';
-import { type Account, openAccount } from './account.ts';
+import { type Account, openAccount, requestIdOf } from './account.ts';
 import { type AnswerReader, createAnswerReader } from './answer-reader.ts';
 import { Attempt, type AttemptEvents } from './attempt.ts';
 import { Book } from './book.ts';
@@ -301,8 +301,7 @@ export class Exchange implements InboundEvents {
     account.status = head.status;
     account.headAt = this.#deps.clock.now();
     account.lastByteAt = account.headAt;
-    account.requestId =
-      fieldValue(head.fields, 'request-id') ?? fieldValue(head.fields, 'x-request-id') ?? null;
+    account.requestId = requestIdOf(head.fields);
     const samples = this.#samples;
     if (this.#intake !== null) {
       const onData = samples === null ? null : (bytes: Buffer) => samples.answer.push(bytes);

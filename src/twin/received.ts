@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { TWIN_KEPT_BYTES_MAX } from '../core/limits.ts';
 import type { FaultKind } from './plan-schema.ts';
-import type { Field, ReceivedRequest } from './types.ts';
+import { type Field, headerOf, type ReceivedRequest } from './types.ts';
 
 const EMPTY = Buffer.alloc(0);
 const WAIT_MS_DEFAULT = 5_000;
@@ -23,7 +23,7 @@ export interface Arrival {
 /** Writes the story of one request as it unfolds. */
 export interface Entry {
   received(body: Buffer): void;
-  head(status: number): void;
+  head(status: number, fields: readonly Field[]): void;
   sent(bytes: Buffer): void;
   fault(kind: FaultKind): void;
   ended(): void;
@@ -108,7 +108,7 @@ function freshRequest(id: number, arrival: Arrival): Kept {
     whole: false,
     aborted: false,
     fault: null,
-    answer: { status: 0, bytes: 0, sha256: '', ended: false },
+    answer: { status: 0, requestId: null, bytes: 0, sha256: '', ended: false },
   };
 }
 
@@ -126,8 +126,9 @@ function entryOf(request: Kept, keepBody: (body: Buffer) => void, changed: () =>
       keepBody(body);
       changed();
     },
-    head: (status) => {
+    head: (status, fields) => {
       answer.status = status;
+      answer.requestId = headerOf(fields, 'request-id') ?? headerOf(fields, 'x-log-id') ?? null;
       changed();
     },
     sent: (bytes) => {
