@@ -28,7 +28,9 @@ Drills:
 
 With the twin every stream is compared byte for byte with what was sent, and every request with the
 upstream it reached. Over a running proxy the client and the ledger are judged; with real lanes the
-requests cost tokens, and ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN pays for Anthropic's.
+requests cost tokens, and ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN pays for Anthropic's. Claude Code
+shows text, not bytes: each turn has a text of its own, which must be shown word for word, and the
+ledger's bytes are compared with the twin's. Over real lanes it pays with its own login.
 
 Exit: 0 every check met, 1 one was not, 130 interrupted (what was measured is printed all the same).`;
 const PORT_MAX = 65_535;
@@ -213,9 +215,18 @@ function addDrillCommand(program: Command, act: Act): void {
         toPause,
       )
       .addOption(
-        new Option('--client <name>', 'raw is built in; sdk is the official one')
+        new Option(
+          '--client <name>',
+          'raw is built in; sdk the official one; claude is Claude Code',
+        )
           .choices(DRILL_CLIENTS)
           .default('raw'),
+      )
+      .option('--claude <path>', 'the claude executable (default: the one on PATH)')
+      .option(
+        '--turns <number>',
+        'turns of one Claude Code process; 1 is a cold start each (default: 100)',
+        toCount,
       )
       .option('--gateway', 'plain requests to the proxy itself, as with ANTHROPIC_BASE_URL')
       .option('--twin', 'a proxy of its own with the twin behind it, even where one is running')

@@ -15,11 +15,19 @@ export interface LedgerCount {
 const HAIKU = /haiku/i;
 const OK = 200;
 
-/** Counts records, one at a time. */
-export async function countRecords(records: AsyncIterable<DrillRecord>): Promise<LedgerCount> {
+/**
+ * Counts records, one at a time.
+ *
+ * @param onRecord is shown each of them
+ */
+export async function countRecords(
+  records: AsyncIterable<DrillRecord>,
+  onRecord?: (record: DrillRecord) => void,
+): Promise<LedgerCount> {
   const decisions = new Map<string, number>();
   const counts = { records: 0, misroutes: 0, notWhole: 0 };
   for await (const record of records) {
+    onRecord?.(record);
     counts.records += 1;
     const lane = HAIKU.test(record.model ?? '') ? 'zai' : 'anthropic';
     if (record.lane !== lane) counts.misroutes += 1;

@@ -35,7 +35,8 @@ function recordOf(lane: DrillLane, model: string, body: Buffer): DrillRecord {
   const op = body.includes('"stream":true') ? 'stream' : 'nonstream';
   const sse = op === 'stream' ? 'complete' : null;
   const decision = lane === 'zai' ? 'forced_model' : 'default';
-  return { lane, decision, model, op, status: 200, sse, intact: true };
+  const seen = { attempts: 1, bytes_down: 10, request_id: 'req_1' };
+  return { lane, decision, model, op, status: 200, sse, intact: true, ...seen };
 }
 
 async function bodyOf(request: http.IncomingMessage): Promise<Buffer> {

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { DRILL_SETTLE_MS_MAX } from '../core/limits.ts';
 import { countRecords, type LedgerCount } from './ledger-check.ts';
 import { type Plan, requestOf } from './plan.ts';
+import { matchRequests, type RequestMatch } from './request-match.ts';
 import { type Sampler, startSampler, trendsOf, type WatchedTrend } from './samples.ts';
 import { type Counts, createTally, type Tally } from './tally.ts';
 import type { DrillClient, ProxyView, Sample } from './types.ts';
@@ -22,6 +23,8 @@ export interface DrillOptions {
   readonly twin: WitnessedTwin | null;
   /** A twin answers, here or elsewhere; else a real model reads the prompts. */
   readonly simulated: boolean;
+  /** The client is an agent: a turn of it may make several requests. */
+  readonly agent?: boolean;
   /** Ends the drill early, cleanly. */
   readonly stop: AbortSignal;
   /** Told twice a second how it goes. */
@@ -50,6 +53,12 @@ export interface DrillOutcome {
   readonly ok: boolean;
 }
 
+interface Gathered {
+  readonly tally: Tally;
+  readonly sampler: Sampler;
+  readonly match: RequestMatch | null;
+}
+
 const PROGRESS_MS = 500;
 const SETTLE_EVERY_MS = 50;
 const SETTLE_EVERY_EXCHANGES = 256;
@@ -60,7 +69,10 @@ const RETRY_MS = 100;
 export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
   const { stop } = options;
   const tally = createTally();
-  const witness = options.twin === null ? null : createWitness(options.twin, tally.add);
+  const match =
+    options.agent === true && options.twin !== null ? matchRequests(options.twin) : null;
+  const twin = match?.twin ?? options.twin;
+  const witness = twin === null ? null : createWitness(twin, tally.add);
   const sampler = startSampler(options.proxy.look);
   const started = performance.now();
   const secondsNow = (): number => (performance.now() - started) / 1000;
@@ -79,17 +91,17 @@ export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
     clearInterval(telling);
     await sampler.stop();
   }
-  return conclude(options, tally, sampler, { seconds, interrupted: stop.aborted });
+  const how = { seconds, interrupted: stop.aborted };
+  return conclude(options, { tally, sampler, match }, how);
 }
 
 async function conclude(
-  { plan, proxy, twin }: DrillOptions,
-  tally: Tally,
-  sampler: Sampler,
+  { plan, proxy, twin, agent }: DrillOptions,
+  { tally, sampler, match }: Gathered,
   how: { readonly seconds: number; readonly interrupted: boolean },
 ): Promise<DrillOutcome> {
   const records = await proxy.records(tally.exchanges);
-  const ledger = records === null ? null : await countRecords(records);
+  const ledger = records === null ? null : await countRecords(records, match?.recorded);
   const trends = trendsOf(sampler.samples());
   const witnessed = twin !== null;
   const { interrupted } = how;
@@ -100,6 +112,7 @@ async function conclude(
     trends,
     witnessed,
     interrupted,
+    ...(agent === true ? { agent: { requests: match?.count() ?? null } } : {}),
   });
   const ok = checks.every((check) => check.met !== false);
   return { plan, witnessed, counts: tally, ledger, trends, checks, ok, ...how };

@@ -155,6 +155,9 @@ test('a record counts as misrouted where model and lane do not belong together',
     status: 200,
     sse: 'complete',
     intact: true,
+    attempts: 1,
+    bytes_down: 10,
+    request_id: 'req_1',
     ...over,
   });
   async function* records() {

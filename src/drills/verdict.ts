@@ -1,6 +1,7 @@
 /** Judges a drill: each check with what it rests on. A check that can not be made says so. */
 import type { LedgerCount } from './ledger-check.ts';
 import type { DrillName } from './plan.ts';
+import type { RequestCount } from './request-match.ts';
 import type { WatchedTrend } from './samples.ts';
 import type { Counts } from './tally.ts';
 import type { LeakVerdict } from './trend.ts';
@@ -23,6 +24,8 @@ export interface Evidence {
   readonly witnessed: boolean;
   /** The drill was ended before its own end. */
   readonly interrupted: boolean;
+  /** Where the client is an agent: its requests, compared with the ledger where there was a twin to ask. */
+  readonly agent?: { readonly requests: RequestCount | null };
 }
 
 /** The upstream has no room: its right, and no fault of what lies between. */
@@ -61,14 +64,15 @@ function routing({ counts, ledger, witnessed }: Evidence): Check {
 }
 
 /** Every answer that was not the upstream's own refusal arrived whole, and some did. */
-function streams({ counts, ledger, witnessed, interrupted }: Evidence): Check {
+function streams({ counts, ledger, witnessed, interrupted, agent }: Evidence): Check {
   const { whole, exchanges, abandoned } = counts;
   let busy = 0;
   for (const [kind, count] of counts.errors) if (BUSY.has(kind)) busy += count;
   const failed = sumOf(counts.errors) - busy;
   const notWhole = ledger?.notWhole ?? 0;
   const parts = [`${whole} of ${exchanges} whole`];
-  parts.push(witnessed ? 'byte for byte as sent' : 'by their grammar');
+  const compared = agent === undefined ? 'byte for byte as sent' : 'shown word for word as sent';
+  parts.push(witnessed ? compared : 'by their grammar');
   if (busy > 0) parts.push(`${busy} refused by a busy upstream (MITM_ENABLE_BACKOFF=1 retries)`);
   if (abandoned > 0) parts.push(`${abandoned} cut by the end of the drill`);
   if (notWhole > abandoned) parts.push(`${notWhole} not whole in the ledger`);
@@ -85,14 +89,34 @@ function stalls({ counts }: Evidence): Check {
 }
 
 /** Exchanges that the end of the drill cut may have no record: their head may not have been read. */
-function records({ counts, ledger }: Evidence): Check {
+function records({ counts, ledger, agent }: Evidence): Check {
   const { exchanges, abandoned } = counts;
   if (ledger === null) return { name: 'records', met: null, detail: 'no ledger to read' };
+  if (agent !== undefined) return agentRecords(counts, ledger.records, agent.requests);
   return {
     name: 'records',
     met: ledger.records <= exchanges && ledger.records >= exchanges - abandoned,
     detail: `${ledger.records} records, ${exchanges} exchanges`,
   };
+}
+
+/** A turn makes at least one request; each has its record, and each record its request. */
+function agentRecords(
+  { exchanges, abandoned }: Counts,
+  records: number,
+  requests: RequestCount | null,
+): Check {
+  const enough = records >= exchanges - abandoned;
+  const parts = [`${records} records, ${exchanges} turns`];
+  if (requests === null) return { name: 'records', met: enough, detail: parts.join('; ') };
+  const { answered, compared, unknown, differing, missing } = requests;
+  parts.push(`${answered} requests answered, ${compared} compared with the bytes in the ledger`);
+  if (unknown > 0) parts.push(`${unknown} records of a request that no upstream had`);
+  if (differing > 0) parts.push(`${differing} records of other bytes than were sent`);
+  if (missing > 0) parts.push(`${missing} requests without a record`);
+  const some = compared > 0 || exchanges === abandoned;
+  const met = enough && some && unknown + differing + missing === 0;
+  return { name: 'records', met, detail: parts.join('; ') };
 }
 
 function leaks({ trends }: Evidence): Check {

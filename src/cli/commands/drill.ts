@@ -5,12 +5,13 @@ import { describe, progressLine, summary } from '../../drills/report.ts';
 import { type DrillOutcome, type Progress, runDrill } from '../../drills/run.ts';
 import { loadSdkClients } from '../../drills/sdk-client.ts';
 import type { Access, DrillClient } from '../../drills/types.ts';
+import { type ClaudeOptions, findClaude, prepareClaude } from '../drill/claude.ts';
 import { openTarget, type Target, type TargetOptions } from '../drill/target.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { print, printJson, say } from '../output.ts';
 import type { JsonOption } from '../settings.ts';
 
-interface DrillOptions extends TargetOptions, JsonOption {
+interface DrillOptions extends TargetOptions, ClaudeOptions, JsonOption {
   readonly minutes?: number;
   readonly count?: number;
   readonly concurrency?: number;
@@ -18,31 +19,52 @@ interface DrillOptions extends TargetOptions, JsonOption {
   readonly client: DrillClientName;
 }
 
+/** The clients of a drill, and what is to be done when they are closed. */
+interface Clients {
+  make(): DrillClient;
+  close(): void;
+}
+
 const PLAIN_LINE_S = 10;
 
 /** Exit code 1 where a check is not met, 130 where it was interrupted. */
 export async function drill(options: DrillOptions, args: readonly string[]): Promise<number> {
   const plan = planFor(args[0] as DrillName, options);
-  const clients = await clientsFor(options.client);
+  const clientsFor = await clientsOf(options);
   const stop = stopOnSignal();
-  const target = await openTarget(options);
+  const target = await openTarget({ ...options, login: options.client === 'claude' });
   try {
-    const tell = teller();
-    const outcome = await runDrill({
-      plan,
-      client: () => clients(target.access),
-      proxy: target.view,
-      twin: target.twin,
-      simulated: target.simulated,
-      stop,
-      onProgress: tell.progress,
-    });
-    tell.end();
+    const outcome = await runOn(target, plan, await clientsFor(target), options, stop);
     report(outcome, target, options);
     if (outcome.interrupted) return EXIT.interrupted;
     return outcome.ok ? EXIT.done : EXIT.failed;
   } finally {
     await target.close();
+  }
+}
+
+async function runOn(
+  target: Target,
+  plan: Plan,
+  clients: Clients,
+  options: DrillOptions,
+  stop: AbortSignal,
+): Promise<DrillOutcome> {
+  const tell = teller();
+  try {
+    return await runDrill({
+      plan,
+      client: clients.make,
+      proxy: target.view,
+      twin: target.twin,
+      simulated: target.simulated,
+      agent: options.client === 'claude',
+      stop,
+      onProgress: tell.progress,
+    });
+  } finally {
+    tell.end();
+    clients.close();
   }
 }
 
@@ -55,8 +77,23 @@ function planFor(name: DrillName, options: DrillOptions): Plan {
   return planOf(name, { minutes, count, concurrency, pauseMs });
 }
 
-async function clientsFor(name: DrillOptions['client']): Promise<(access: Access) => DrillClient> {
-  if (name === 'raw') return createRawClient;
+/** What can not be had is said before anything is started. */
+async function clientsOf(
+  options: DrillOptions,
+): Promise<(target: Target) => Promise<Clients> | Clients> {
+  const { client, claude, turns } = options;
+  if (client === 'claude') {
+    const program = findClaude(claude);
+    return (target) => prepareClaude(program, options, target);
+  }
+  if (claude !== undefined || turns !== undefined) {
+    throw new CliError('--claude and --turns are for --client claude', EXIT.usage);
+  }
+  const make = client === 'raw' ? createRawClient : await sdkClients();
+  return ({ access }) => ({ make: () => make(access), close: () => undefined });
+}
+
+async function sdkClients(): Promise<(access: Access) => DrillClient> {
   const clients = await loadSdkClients();
   if (clients !== null) return clients;
   throw new CliError(
