@@ -126,6 +126,53 @@ group('a drill', () => {
   });
 });
 
+group('a drill with an agent', () => {
+  const requests = { answered: 3, compared: 3, unknown: 0, differing: 0, missing: 0 };
+  const given = (over: Partial<Evidence> = {}): Evidence => ({
+    ...evidence(),
+    ledger: { ...LEDGER, records: 3 },
+    agent: { requests },
+    ...over,
+  });
+
+  test('passes with more records than turns, where each has its request', () => {
+    assert.deepEqual(failing(given()), []);
+    const texts = judge(given()).map(({ name, detail }) => `${name}: ${detail}`);
+    assert.match(texts.join('\n'), /^streams: 2 of 2 whole, shown word for word as sent$/m);
+    assert.match(
+      texts.join('\n'),
+      /^records: 3 records, 2 turns; 3 requests answered, 3 compared/m,
+    );
+  });
+
+  for (const [what, over] of [
+    ['a record of no request', { unknown: 1 }],
+    ['a record of other bytes', { differing: 1 }],
+    ['a request without a record', { missing: 1 }],
+    ['nothing compared', { compared: 0 }],
+  ] as const) {
+    test(`fails with ${what}`, () => {
+      const agent = { requests: { ...requests, ...over } };
+      assert.deepEqual(failing(given({ agent })), ['records']);
+    });
+  }
+
+  test('fails with fewer records than turns, with a twin to ask and without', () => {
+    const ledger = { ...LEDGER, records: 1 };
+    assert.deepEqual(failing(given({ ledger })), ['records']);
+    assert.deepEqual(failing(given({ ledger, agent: { requests: null } })), ['records']);
+    assert.deepEqual(failing(given({ agent: { requests: null } })), []);
+  });
+
+  for (const failure of ['altered', 'died', 'gave_up'] as const) {
+    test(`fails where a turn ${failure}`, () => {
+      const { counts } = evidence({ failure });
+      assert.deepEqual(failing(given({ counts })), ['streams']);
+      assert.deepEqual(Object.fromEntries(counts.errors), { [failure]: 1 });
+    });
+  }
+});
+
 test('warmup wants its three answers on the lanes and by the decisions of the contract', () => {
   const counts = createTally();
   const plan = planOf('warmup');
