@@ -1,7 +1,6 @@
 /**
  * One process of Claude Code that takes turns on its standard input and reports them on its standard
- * output. It ends when its input does, so it never outlives the drill by more than a turn, however the
- * drill ends.
+ * output. It ends when its input does and no turn is under way.
  */
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { AGENT_END_MS_MAX, AGENT_STDERR_CHARS_MAX } from '../core/limits.ts';

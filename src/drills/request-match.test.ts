@@ -90,6 +90,12 @@ for (const [what, requests, records, expected] of [
     { compared: 1, differing: 0 },
   ],
   [
+    'a part of one answer and the whole of another with the same id',
+    [answered('a', { answer: { ...answered('a').answer, bytes: 7 } }), answered('a')],
+    [{ intact: false, bytes_down: 7 }, RECORD],
+    { compared: 2, differing: 0 },
+  ],
+  [
     'an intact record of an answer that the twin broke off',
     [
       answered('a', {
@@ -130,6 +136,17 @@ test('a request that is still being answered when it is forgotten is remembered 
   request.answer = { ...request.answer, bytes: 0, ended: false };
   arrive(request);
   request.answer = { ...request.answer, requestId: 'a', bytes: 10, ended: true };
+  match.recorded(RECORD);
+  assert.deepEqual(match.count(), { ...NONE, answered: 1, compared: 1 });
+});
+
+test('a fault that does not break an answer off leaves it whole, however late it ends', () => {
+  const { match, arrive } = scene();
+  const request = answered('a', { at: Date.now(), fault: 'error_event' });
+  request.answer = { ...request.answer, bytes: 4, ended: false };
+  arrive(request);
+  arrive();
+  request.answer = { ...request.answer, bytes: 10, ended: true };
   match.recorded(RECORD);
   assert.deepEqual(match.count(), { ...NONE, answered: 1, compared: 1 });
 });

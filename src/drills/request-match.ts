@@ -6,7 +6,7 @@
  * once, and of the attempts that the proxy made for one record only the last one's id is in it.
  */
 import { createHash } from 'node:crypto';
-import { DRILL_MATCHED_REQUESTS_MAX } from '../core/limits.ts';
+import { DRILL_MATCHED_REQUESTS_MAX, DRILL_STALL_MS } from '../core/limits.ts';
 import type { ReceivedRequest } from '../twin/types.ts';
 import type { DrillLane, DrillRecord } from './types.ts';
 import type { WitnessedTwin } from './witness.ts';
@@ -53,17 +53,20 @@ export function matchRequests(
   const counts = { answered: 0, compared: 0, unknown: 0, differing: 0 };
   let open: ReceivedRequest[] = [];
   let attempts = 0;
-  const settle = (): void => {
-    const unsettled: ReceivedRequest[] = [];
-    for (const request of open) {
-      const { answer, aborted, fault } = request;
-      if (!answer.ended && !aborted && fault === null) unsettled.push(request);
-      else if (answer.requestId !== null) {
-        if (answer.ended) counts.answered += 1;
-        sample.put(answer.requestId, answer.ended ? answer.bytes : null);
-      }
+  const partial: string[] = [];
+  const settle = (isOver: (request: ReceivedRequest) => boolean): void => {
+    const [over, running] = [open.filter(isOver), open.filter((request) => !isOver(request))];
+    open = running;
+    for (const { answer } of over) {
+      if (answer.requestId === null) continue;
+      if (answer.ended) counts.answered += 1;
+      sample.put(answer.requestId, answer.ended ? answer.bytes : null);
     }
-    open = unsettled;
+  };
+  const take = (id: string, bytes: Sent): void => {
+    const sent = sample.take(id, bytes);
+    if (sent === undefined) counts.unknown += 1;
+    else if (bytes !== null && sent !== bytes) counts.differing += 1;
   };
   const watched = (lane: DrillLane): WitnessedTwin[DrillLane] => {
     twin[lane].clear();
@@ -72,26 +75,34 @@ export function matchRequests(
       clear: () => {
         for (const one of twin[lane].requests()) if (MESSAGES.test(one.path)) open.push(one);
         twin[lane].clear();
-        settle();
+        settle(hasEnded);
       },
     };
   };
   return {
     twin: { anthropic: watched('anthropic'), zai: watched('zai') },
     recorded: ({ request_id: id, status, intact, bytes_down: bytes, attempts: tries }) => {
-      settle();
+      settle(() => true);
       attempts += Math.max(0, tries - 1);
       // An answer of the proxy's own has no id; one that was served has.
       if (id === null) counts.unknown += status === OK ? 1 : 0;
       else if (sample.has(id)) {
         counts.compared += 1;
-        const sent = sample.take(id, intact ? bytes : null);
-        if (sent === undefined) counts.unknown += 1;
-        else if (intact && sent !== bytes) counts.differing += 1;
+        if (intact) take(id, bytes);
+        else partial.push(id);
       }
     },
-    count: () => ({ ...counts, missing: Math.max(0, sample.left() - attempts) }),
+    count: () => {
+      // An answer that did not arrive whole fits any: those that did choose first.
+      for (const id of partial.splice(0)) take(id, null);
+      return { ...counts, missing: Math.max(0, sample.left() - attempts) };
+    },
   };
+}
+
+/** Nothing tells of the end of an answer that a fault broke off, but that it does not end. */
+function hasEnded({ answer, aborted, fault, at }: ReceivedRequest): boolean {
+  return answer.ended || aborted || (fault !== null && Date.now() - at > DRILL_STALL_MS);
 }
 
 /**

@@ -20,6 +20,7 @@ import { clientEnvironment, type Variables, withChanges } from '../environment.t
 import { CliError } from '../failure.ts';
 import { say } from '../output.ts';
 import { findOnPath, isExecutableFile } from '../programs.ts';
+import { startGuard } from './guard.ts';
 
 /** What the command line says of Claude Code. */
 export interface ClaudeOptions {
@@ -93,17 +94,12 @@ export async function prepareClaude(
     clear();
     throw error;
   });
-  const running = new Set<ChildProcessWithoutNullStreams>();
-  const killAll = (): void => {
-    for (const child of running) child.kill('SIGKILL');
-  };
-  process.on('exit', killAll);
+  const guard = startGuard();
   const start = (model: ClaudeModel): ChildProcessWithoutNullStreams => {
     const args = [...ARGUMENTS, '--session-id', way.access.session, '--model', model];
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
     const child = spawn(program, args, { cwd: work, env, detached: true });
-    running.add(child);
-    child.once('close', () => running.delete(child));
+    guard.watch(child);
     return child;
   };
   const settings = {
@@ -117,8 +113,7 @@ export async function prepareClaude(
   return {
     make: () => createClaudeClient(settings),
     close: () => {
-      killAll();
-      process.off('exit', killAll);
+      guard.close();
       clear();
     },
   };
