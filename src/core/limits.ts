@@ -224,7 +224,7 @@ export const DRILL_REQUESTS_MAX = 100;
 export const DRILL_CONCURRENCY_MAX = 1_024;
 /** Requests that reached the twin and are not matched yet; a drill takes them out long before. */
 export const DRILL_KEPT_MAX = 20_000;
-/** Turns that a drill gives one process of an agent, so that processes come and go and conversations stay short. */
+/** Turns that a drill gives one process of an agent: processes come and go, conversations stay short. */
 export const DRILL_TURNS_MAX = 100;
 /** Answered requests that a drill keeps to compare the ledger with; of more it keeps a fair share. */
 export const DRILL_MATCHED_REQUESTS_MAX = 65_536;

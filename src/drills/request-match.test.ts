@@ -140,6 +140,15 @@ test('a request that is still being answered when it is forgotten is remembered 
   assert.deepEqual(match.count(), { ...NONE, answered: 1, compared: 1 });
 });
 
+test('a ledger without a record lacks every request', () => {
+  const { match, arrive } = scene();
+  const request = answered('a');
+  request.answer = { ...request.answer, ended: false };
+  arrive(request, answered('b'));
+  request.answer = { ...request.answer, ended: true };
+  assert.deepEqual(match.count(), { ...NONE, answered: 2, missing: 2 });
+});
+
 test('a fault that does not break an answer off leaves it whole, however late it ends', () => {
   const { match, arrive } = scene();
   const request = answered('a', { at: Date.now(), fault: 'error_event' });

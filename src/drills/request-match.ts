@@ -55,8 +55,8 @@ export function matchRequests(
   let attempts = 0;
   const partial: string[] = [];
   const settle = (isOver: (request: ReceivedRequest) => boolean): void => {
-    const [over, running] = [open.filter(isOver), open.filter((request) => !isOver(request))];
-    open = running;
+    const over = open.filter(isOver);
+    open = open.filter((request) => !over.includes(request));
     for (const { answer } of over) {
       if (answer.requestId === null) continue;
       if (answer.ended) counts.answered += 1;
@@ -93,6 +93,7 @@ export function matchRequests(
       }
     },
     count: () => {
+      settle(() => true);
       // An answer that did not arrive whole fits any: those that did choose first.
       for (const id of partial.splice(0)) take(id, null);
       return { ...counts, missing: Math.max(0, sample.left() - attempts) };

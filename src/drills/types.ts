@@ -49,7 +49,10 @@ export interface Heard {
   readonly sha256: string | null;
   /** The answer came to the end that its framing promises. */
   readonly ended: boolean;
-  /** A stream's last event was `message_stop`; an answer in one piece was a whole JSON object; an agent showed a text. */
+  /**
+   * A stream's last event was `message_stop`; an answer in one piece was a whole JSON object; an agent
+   * showed a text.
+   */
   readonly closed: boolean;
   /** From the start of the request to the head of the answer, ms; null where none came. */
   readonly ttfbMs: number | null;

@@ -24,7 +24,7 @@ export interface Evidence {
   readonly witnessed: boolean;
   /** The drill was ended before its own end. */
   readonly interrupted: boolean;
-  /** Where the client is an agent: its requests, compared with the ledger where there was a twin to ask. */
+  /** Where the client is an agent: its requests, where there was a twin to compare the ledger with. */
   readonly agent?: { readonly requests: RequestCount | null };
 }
 
