@@ -266,3 +266,15 @@ export const CHAOS_UNWRITTEN_MS = 250;
 export const DRILL_DELAY_BYTES_MAX = 8 * 1024 * 1024;
 /** Longest round trip that a drill emulates. */
 export const DRILL_RTT_MS_MAX = 1_000;
+/** Turns that a drill gives one process of an agent: processes come and go, conversations stay short. */
+export const DRILL_TURNS_MAX = 100;
+/** Answered requests that a drill keeps to compare the ledger with; of more it keeps a fair share. */
+export const DRILL_MATCHED_REQUESTS_MAX = 65_536;
+/** Longest line that is read of an agent: its report of a turn repeats the answer. */
+export const AGENT_LINE_CHARS_MAX = 8 * 1024 * 1024;
+/** What is kept of the last that an agent said on stderr. */
+export const AGENT_STDERR_CHARS_MAX = 1_024;
+/** An agent that is to end and does not is killed after this time. */
+export const AGENT_END_MS_MAX = 5_000;
+/** Troubles of agents that a drill tells in words; it counts all of them. */
+export const AGENT_NOTES_MAX = 5;

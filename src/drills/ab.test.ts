@@ -60,6 +60,7 @@ function fakeTwin(): WitnessedTwin & { take(request: DrillRequest): void } {
         fault: null,
         answer: {
           status: 200,
+          requestId: null,
           bytes: BODY.length,
           sha256: SHA256,
           ended: true,
@@ -91,6 +92,7 @@ async function play(scene: Scene): Promise<Played> {
       err_type: null,
       intact: true,
       retry: false,
+      attempts: 1,
       bytes_down: BODY.length,
       request_id: null,
       h2: side === 'b',

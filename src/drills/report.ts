@@ -94,7 +94,7 @@ export function summary(outcome: DrillOutcome, setting: Setting) {
         ? null
         : {
             records: ledger.records,
-            misroutes: misroutesIn(ledger, counts),
+            misroutes: misroutesIn(ledger, counts, outcome.agent),
             retries: ledger.retries,
             decisions: Object.fromEntries(ledger.decisions),
             classes: classesOf(ledger.classes),

@@ -8,6 +8,7 @@ import { DRILL_SETTLE_MS_MAX } from '../core/limits.ts';
 import { createLaneSwitch, type LaneSwitch } from './lane-switch.ts';
 import { countRecords, type LedgerCount } from './ledger-check.ts';
 import { type Plan, requestOf } from './plan.ts';
+import { matchRequests, type RequestMatch } from './request-match.ts';
 import { type Sampler, startSampler, trendsOf, type WatchedTrend } from './samples.ts';
 import { type Counts, createTally, type Tally } from './tally.ts';
 import type { DrillClient, DrillLane, ProxyView, Sample } from './types.ts';
@@ -26,6 +27,8 @@ export interface DrillOptions {
   readonly simulated: boolean;
   /** Sets where Haiku goes, for a plan that alternates by it. */
   readonly setLane?: (lane: DrillLane) => Promise<void>;
+  /** The client is an agent: a turn of it may make several requests. */
+  readonly agent?: boolean;
   /** Ends the drill early, cleanly. */
   readonly stop: AbortSignal;
   /** Counted into, where several runs are counted as one. Default: a new one. */
@@ -45,6 +48,7 @@ interface Running {
   readonly tally: Tally;
   readonly witness: Witness | null;
   readonly sampler: Sampler;
+  readonly match: RequestMatch | null;
 }
 
 /** How a running drill goes. */
@@ -58,6 +62,8 @@ export interface Progress {
 export interface DrillOutcome {
   readonly plan: Plan;
   readonly witnessed: boolean;
+  /** The client was an agent. */
+  readonly agent: boolean;
   readonly interrupted: boolean;
   /** False while it runs. */
   readonly final: boolean;
@@ -80,9 +86,12 @@ const RETRY_MS = 100;
 /** Runs a drill to its end. Rejects only where the drill itself is broken. */
 export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
   const { tally = createTally() } = options;
-  const witness = options.twin === null ? null : createWitness(options.twin, tally.add);
+  const match =
+    options.agent === true && options.twin !== null ? matchRequests(options.twin) : null;
+  const twin = match?.twin ?? options.twin;
+  const witness = twin === null ? null : createWitness(twin, tally.add);
   const sampler = startSampler(options.proxy.look);
-  const running: Running = { options, tally, witness, sampler };
+  const running: Running = { options, tally, witness, sampler, match };
   const started = performance.now();
   const secondsNow = (): number => (performance.now() - started) / 1000;
   const settling = setInterval(() => witness?.settle(), SETTLE_EVERY_MS);
@@ -105,7 +114,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
     await sampler.stop();
   }
   const records = await options.proxy.records(tally.exchanges);
-  const ledger = records === null ? null : await countRecords(records);
+  const ledger = records === null ? null : await countRecords(records, match?.recorded);
   return outcomeOf(running, { seconds, final: true }, ledger);
 }
 
@@ -117,11 +126,11 @@ function startInterim(
 }
 
 function outcomeOf(
-  { options, tally, sampler, witness }: Running,
+  { options, tally, sampler, witness, match }: Running,
   how: Pick<DrillOutcome, 'seconds' | 'final'>,
   ledger: LedgerCount | null,
 ): DrillOutcome {
-  const { plan, stop } = options;
+  const { plan, stop, agent = false } = options;
   const trends = trendsOf(sampler.samples());
   const witnessed = witness !== null;
   const interrupted = stop.aborted;
@@ -133,9 +142,10 @@ function outcomeOf(
     witnessed,
     unseenTriesMax: witness?.unseenTriesMax(plan.concurrency) ?? 0,
     interrupted,
+    ...(agent ? { agent: { requests: match?.count() ?? null } } : {}),
   });
   const ok = checks.every((check) => check.met !== false);
-  return { plan, witnessed, interrupted, counts: tally, ledger, trends, checks, ok, ...how };
+  return { plan, witnessed, agent, interrupted, counts: tally, ledger, trends, checks, ok, ...how };
 }
 
 /** All clients, until the last has ended. */

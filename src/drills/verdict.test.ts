@@ -34,6 +34,7 @@ const RECORD: DrillRecord = {
   err_type: null,
   intact: true,
   retry: false,
+  attempts: 1,
   bytes_down: 10,
   request_id: null,
 };
@@ -201,6 +202,64 @@ group('a drill', () => {
     const unknown = blind.flatMap((check) => (check.met === null ? [check.name] : []));
     assert.deepEqual(unknown, ['routing', 'records', 'leaks']);
   });
+});
+
+group('a drill with an agent', () => {
+  const requests = { answered: 3, compared: 3, unknown: 0, differing: 0, missing: 0 };
+  const SHOWN = { sha256: null, stream: null } as const;
+  const ledgerWith = (records: number, more: readonly [string, number][] = []): LedgerCount => ({
+    ...ledgerOf(evidence(SHOWN).counts),
+    records,
+    ways: new Map([['claude-sonnet-5-5 anthropic', 1], [`${HAIKU} zai`, records - 1], ...more]),
+  });
+  const given = (over: Partial<Evidence> = {}): Evidence => ({
+    ...evidence(SHOWN),
+    ledger: ledgerWith(3),
+    agent: { requests },
+    ...over,
+  });
+
+  test('passes with more records than turns, where each has its request', () => {
+    assert.deepEqual(failing(given()), []);
+    const texts = judge(given()).map(({ name, detail }) => `${name}: ${detail}`);
+    assert.match(texts.join('\n'), /^streams: 2 of 2 whole, shown word for word as sent$/m);
+    assert.match(
+      texts.join('\n'),
+      /^records: 3 records, 2 turns; 3 requests answered, 3 compared/m,
+    );
+  });
+
+  for (const [what, over] of [
+    ['a record of no request', { unknown: 1 }],
+    ['a record of other bytes', { differing: 1 }],
+    ['a request without a record', { missing: 1 }],
+    ['nothing compared', { compared: 0 }],
+  ] as const) {
+    test(`fails with ${what}`, () => {
+      const agent = { requests: { ...requests, ...over } };
+      assert.deepEqual(failing(given({ agent })), ['records']);
+    });
+  }
+
+  test('fails with fewer records than turns, with a twin to ask and without', () => {
+    const ledger = ledgerWith(1);
+    assert.deepEqual(failing(given({ ledger })), ['records']);
+    assert.deepEqual(failing(given({ ledger, agent: { requests: null } })), ['records']);
+    assert.deepEqual(failing(given({ agent: { requests: null } })), []);
+  });
+
+  test('fails with a record whose model does not belong to its lane, however many there may be', () => {
+    const ledger = ledgerWith(3, [[`${HAIKU} anthropic`, 1]]);
+    assert.deepEqual(failing(given({ ledger })), ['routing']);
+  });
+
+  for (const failure of ['altered', 'died', 'gave_up'] as const) {
+    test(`fails where a turn ${failure}`, () => {
+      const { counts } = evidence({ failure });
+      assert.deepEqual(failing(given({ counts })), ['streams']);
+      assert.deepEqual(Object.fromEntries(counts.errors), { [failure]: 1 });
+    });
+  }
 });
 
 test('warmup wants its three answers on the lanes and by the decisions of the contract', () => {

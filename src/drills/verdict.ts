@@ -2,6 +2,7 @@
 import { compareClasses } from './expected-records.ts';
 import type { LedgerCount } from './ledger-check.ts';
 import type { DrillName } from './plan.ts';
+import type { RequestCount } from './request-match.ts';
 import type { WatchedTrend } from './samples.ts';
 import type { Counts } from './tally.ts';
 import type { LeakVerdict } from './trend.ts';
@@ -26,8 +27,11 @@ export interface Evidence {
   readonly unseenTriesMax: number;
   /** The drill was ended before its own end. */
   readonly interrupted: boolean;
+  /** Where the client is an agent: its requests, where there was a twin to compare the ledger with. */
+  readonly agent?: { readonly requests: RequestCount | null };
 }
 
+const HAIKU = /haiku/i;
 /** The upstream has no room: its right, and no fault of what lies between. */
 const BUSY: ReadonlySet<string> = new Set(['http_429', 'http_503', 'http_529']);
 
@@ -43,8 +47,8 @@ export function judge(evidence: Evidence): Check[] {
   return evidence.name === 'warmup' ? [...warmup(evidence), ...checks] : checks;
 }
 
-function routing({ counts, ledger, witnessed }: Evidence): Check {
-  const said = ledger === null ? 0 : misroutesIn(ledger, counts);
+function routing({ counts, ledger, witnessed, agent }: Evidence): Check {
+  const said = ledger === null ? 0 : misroutesIn(ledger, counts, agent !== undefined);
   const sources = [
     ...(witnessed ? [`${counts.misroutes} at the upstreams`] : []),
     ...(ledger === null ? [] : [`${said} in the ledger`]),
@@ -63,23 +67,33 @@ function routing({ counts, ledger, witnessed }: Evidence): Check {
   };
 }
 
-/** Records of a model on a lane beyond the exchanges that belong there. */
-export function misroutesIn(ledger: LedgerCount, counts: Counts): number {
+/**
+ * Records of a model on a lane beyond the exchanges that belong there. Of an agent, which makes as many
+ * requests as it likes, records of a lane that the family of the model does not belong to.
+ */
+export function misroutesIn(ledger: LedgerCount, counts: Counts, isAgent: boolean): number {
   let misroutes = 0;
   for (const [way, count] of ledger.ways) {
-    misroutes += Math.max(0, count - (counts.ways.get(way) ?? 0));
+    if (!isAgent) misroutes += Math.max(0, count - (counts.ways.get(way) ?? 0));
+    else if (!isRight(way)) misroutes += count;
   }
   return misroutes;
 }
 
+/** @param way model and lane */
+function isRight(way: string): boolean {
+  return way.endsWith(HAIKU.test(way) ? ' zai' : ' anthropic');
+}
+
 /** Every answer arrived as the upstream sent and ended it, and some came whole. */
-function streams({ counts, witnessed, interrupted }: Evidence): Check {
+function streams({ counts, witnessed, interrupted, agent }: Evidence): Check {
   const { whole, spoilt, exchanges, abandoned } = counts;
   let busy = 0;
   for (const [kind, count] of counts.errors) if (BUSY.has(kind)) busy += count;
   const failed = sumOf(counts.errors) - busy;
   const parts = [`${whole} of ${exchanges} whole`];
-  parts.push(witnessed ? 'byte for byte as sent' : 'by their grammar');
+  const compared = agent === undefined ? 'byte for byte as sent' : 'shown word for word as sent';
+  parts.push(witnessed ? compared : 'by their grammar');
   if (counts.faults.size > 0) parts.push(`${spoilt} as a fault of the upstream left them`);
   if (busy > 0) parts.push(`${busy} refused by a busy upstream (MITM_ENABLE_BACKOFF=1 retries)`);
   if (abandoned > 0) parts.push(`${abandoned} cut by the end of the drill`);
@@ -95,8 +109,9 @@ function stalls({ counts }: Evidence): Check {
  * Each exchange has its one record, and each record tells what client and upstream saw. Those of which
  * nothing can be foreseen (their client left) may have a record of any kind, or none yet.
  */
-function records({ counts, ledger, witnessed, unseenTriesMax }: Evidence): Check {
+function records({ counts, ledger, witnessed, unseenTriesMax, agent }: Evidence): Check {
   if (ledger === null) return { name: 'records', met: null, detail: 'no ledger to read' };
+  if (agent !== undefined) return agentRecords(counts, ledger.records, agent.requests);
   const { missing, surplus, unequal } = compareClasses(counts.expected, ledger.classes);
   const parts = [`${ledger.records} records, ${counts.exchanges} exchanges`];
   const isSurplus = sumOf(surplus) > counts.unforeseen;
@@ -116,6 +131,25 @@ function records({ counts, ledger, witnessed, unseenTriesMax }: Evidence): Check
 
 function listed(classes: ReadonlyMap<string, number>): string {
   return [...classes].map(([name, count]) => `${count} of ${name}`).join(', ');
+}
+
+/** A turn makes at least one request; each has its record, and each record its request. */
+function agentRecords(
+  { exchanges, abandoned }: Counts,
+  records: number,
+  requests: RequestCount | null,
+): Check {
+  const enough = records >= exchanges - abandoned;
+  const parts = [`${records} records, ${exchanges} turns`];
+  if (requests === null) return { name: 'records', met: enough, detail: parts.join('; ') };
+  const { answered, compared, unknown, differing, missing } = requests;
+  parts.push(`${answered} requests answered, ${compared} compared with the bytes in the ledger`);
+  if (unknown > 0) parts.push(`${unknown} records of a request that no upstream had`);
+  if (differing > 0) parts.push(`${differing} records of other bytes than were sent`);
+  if (missing > 0) parts.push(`${missing} requests without a record`);
+  const some = compared > 0 || exchanges === abandoned;
+  const met = enough && some && unknown + differing + missing === 0;
+  return { name: 'records', met, detail: parts.join('; ') };
 }
 
 function leaks({ trends }: Evidence): Check {

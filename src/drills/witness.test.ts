@@ -41,6 +41,7 @@ function arrival(request: DrillRequest, answer: Partial<ReceivedRequest['answer'
     fault: null,
     answer: {
       status: 200,
+      requestId: 'req_1',
       bytes: 10,
       sha256: 'aa',
       ended: true,
@@ -77,6 +78,15 @@ for (const [what, lane, answer, heard, expected] of [
   ['other bytes are an altered answer', 'anthropic', { sha256: 'bb' }, {}, 'altered'],
   ['fewer bytes are an altered answer', 'anthropic', { bytes: 11 }, {}, 'altered'],
   ['a good end that the twin never wrote is a cut', 'anthropic', { ended: false }, {}, 'cut'],
+  ['bytes that an agent does not show are not compared', 'anthropic', {}, { sha256: null }, null],
+  ['an agent’s request elsewhere is a misroute', 'zai', {}, { sha256: null }, 'misroute'],
+  [
+    'a good end that an agent shows and the twin never wrote is a cut',
+    'anthropic',
+    { ended: false },
+    { sha256: null },
+    'cut',
+  ],
   [
     'an error of the proxy’s own in place of an answer is a fault',
     'anthropic',

@@ -171,6 +171,7 @@ function isSettled({ request }: Arrived): boolean {
 function faultOf({ lane }: DrillRequest, heard: Heard, arrived: readonly Arrived[]): Fault | null {
   if (arrived.some((one) => one.lane !== lane)) return 'misroute';
   const tries = arrived.map((one) => one.request);
+  if (heard.sha256 === null) return faultOfShown(heard, tries.at(-1)?.answer);
   if (isRepeated(tries)) return 'repeated';
   if (heard.failure === 'abandoned') return null;
   // The last try is the one whose answer the client got.
@@ -182,6 +183,15 @@ function faultOf({ lane }: DrillRequest, heard: Heard, arrived: readonly Arrived
   if (broken !== null) return faultOfBroken(heard, last);
   // The client left, and the upstream was silent if there was nothing more to be had from it.
   return heard.failure === 'stall' && isSame(heard, answer) ? null : 'cut';
+}
+
+/** An agent tries again by itself, and shows no bytes: it has compared the text itself. */
+function faultOfShown(heard: Heard, answer: ReceivedRequest['answer'] | undefined): Fault | null {
+  if (heard.failure !== null) return null;
+  if (answer === undefined) return heard.status === OK ? 'unseen' : null;
+  if (heard.status !== OK && heard.status !== answer.status) return null;
+  if (!answer.ended) return 'cut';
+  return answer.status === heard.status ? null : 'altered';
 }
 
 /**

@@ -172,6 +172,19 @@ describe('a routed exchange', () => {
     assert.deepEqual(scene.anomalies, []);
   });
 
+  for (const name of ['request-id', 'x-request-id', 'x-log-id']) {
+    test(`has the id that the upstream gives in ${name}`, () => {
+      const scene = createScene();
+      const { client, send } = messages(asking('claude-haiku-5-5'));
+      scene.open(client);
+      send();
+      scene.attempt().head(200, [...SSE, [name, 'id_1']]);
+      scene.attempt().body(START + DELTA + STOP);
+      scene.attempt().done();
+      assert.equal(scene.records[0]?.request_id, 'id_1');
+    });
+  }
+
   test('reads an encoded answer from a copy and relays it encoded', async () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-sonnet-5-5'));

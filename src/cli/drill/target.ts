@@ -23,6 +23,8 @@ export interface TargetOptions extends CommonOptions, FaultOptions {
   readonly twin?: boolean;
   readonly proxy?: string;
   readonly gateway?: boolean;
+  /** The client has a login of its own: over real lanes no other credential is asked for. */
+  readonly login?: boolean;
 }
 
 export interface Target {
@@ -47,6 +49,9 @@ type Credential = Access['credential'];
 
 /** Obviously none of anybody: the twin takes any. */
 export const CANARY: Credential = ['authorization', 'Bearer sk-ant-oat01-drill-canary-0123456789'];
+
+/** Of a client that has its own nobody reads this. */
+const UNUSED: Credential = ['authorization', ''];
 
 /** Finds or starts it. The caller closes it. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
@@ -108,7 +113,7 @@ async function runningProxy(options: TargetOptions, home: string): Promise<Targe
   const status = await readStatus(home);
   const { host, port } = status.listen;
   const url = new URL(`http://${formatAuthority(host, port)}`);
-  const credential = status.twin ? CANARY : ownCredential();
+  const credential = status.twin ? CANARY : ownCredential(options);
   const access = accessOf(options, url, credential, status.ca.bundle);
   const ledger = status.ledger.path;
   return {
@@ -131,7 +136,7 @@ async function namedProxy(options: TargetOptions, url: URL, home: string): Promi
     if (Number(url.port) === port) return runningProxy(options, home);
   }
   return {
-    access: accessOf(options, url, ownCredential(), join(home, 'ca', 'ca-cert.pem')),
+    access: accessOf(options, url, ownCredential(options), join(home, 'ca', 'ca-cert.pem')),
     view: NO_VIEW,
     twin: null,
     simulated: false,
@@ -182,7 +187,8 @@ function readBundle(path: string): string {
 }
 
 /** What the clients of a drill on real lanes pay with. */
-function ownCredential(): Credential {
+function ownCredential({ login }: TargetOptions): Credential {
+  if (login === true) return UNUSED;
   const key = process.env['ANTHROPIC_API_KEY'];
   if (key !== undefined && key !== '') return ['x-api-key', key];
   const token = process.env['ANTHROPIC_AUTH_TOKEN'];
