@@ -204,7 +204,7 @@ async function drill(t: Scene, sabotage: Sabotage, options: Options = {}): Promi
         ca: null,
         credential: ['x-api-key', 'fake-canary'],
         session: 'session',
-        stallMs: 300,
+        stallMs: 2_000,
       }),
     proxy: {
       look: async () => ({ rssBytes: 1e8, heapBytes: 1e7, sockets: 2, handles: 20 }),
