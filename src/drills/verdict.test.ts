@@ -186,6 +186,7 @@ group('a drill', () => {
       max: 9,
       slopePerMin: 4,
       interval: [3, 5],
+      zero: 'above',
       boundPerMin: 1,
       verdict: 'leak',
     } as const;

@@ -126,6 +126,8 @@ function leaks({ trends }: Evidence): Check {
   const leaking = named('leak');
   const unsteady = named('unsteady');
   const parts = [leaking === '' ? 'no leak' : `leak: ${leaking}`];
+  const flat = judged.filter((trend) => trend.zero === 'holds').map((trend) => trend.name);
+  if (flat.length > 0) parts.push(`indistinguishable from 0: ${flat.join(', ')}`);
   if (unsteady !== '')
     parts.push(`grew in steps, which a longer run may tell from a leak: ${unsteady}`);
   return { name: 'leaks', met: leaking === '', detail: parts.join('; ') };
