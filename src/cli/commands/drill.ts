@@ -35,7 +35,7 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
   const plan = planFor(args[0] as DrillName, options);
   const clients = await clientsFor(options.client);
   const stop = stopOnSignal();
-  const target = await openTarget(options);
+  const target = await openTarget(options, mayUseHttp2(options));
   try {
     const tell = teller();
     const setting = settingOf(target, options);
@@ -80,6 +80,11 @@ async function clientsFor(name: DrillOptions['client']): Promise<(access: Access
   throw new CliError(
     '--client sdk: @anthropic-ai/sdk and undici are not installed beside lanekeeper; install them, or use --client raw',
   );
+}
+
+/** The SDK takes HTTP/2 where it is offered, as in a tunnel; the built-in client never does. */
+function mayUseHttp2({ client, gateway }: DrillOptions): boolean {
+  return client === 'sdk' && gateway !== true;
 }
 
 /** The first signal ends the drill in order, the second at once. */
@@ -157,7 +162,7 @@ function interimOf(
       tell: (outcome) => {
         tell.end();
         say(describe(outcome, setting));
-        say(`snapshot ${snapshots.write(summary(outcome, setting))}`);
+        say(snapshots.write(summary(outcome, setting)));
       },
     },
   };
