@@ -153,6 +153,13 @@ group('a drill', () => {
     ]);
   });
 
+  test('whose client left once must have a record of it, of whatever kind', () => {
+    const left = evidence({ failure: 'reset', status: 0, ended: false });
+    assert.deepEqual(failing(left), ['streams']);
+    const ledger = { ...ledgerOf(left.counts), records: 1 };
+    assert.deepEqual(failing({ ...left, ledger }), ['streams', 'records']);
+  });
+
   test('that was interrupted may have records of any kind, or none, of what it cut itself', async () => {
     const cut = { ...evidence({ failure: 'abandoned', ended: false }), interrupted: true };
     assert.equal(cut.counts.unforeseen, 1);
@@ -187,6 +194,7 @@ group('a drill', () => {
       max: 9,
       slopePerMin: 4,
       interval: [3, 5],
+      zero: 'above',
       boundPerMin: 1,
       verdict: 'leak',
     } as const;

@@ -107,7 +107,8 @@ function stalls({ counts }: Evidence): Check {
 
 /**
  * Each exchange has its one record, and each record tells what client and upstream saw. Those of which
- * nothing can be foreseen (their client left) may have a record of any kind, or none yet.
+ * nothing can be foreseen (their client left) may have one of any kind, or none yet where the end of the
+ * drill cut them.
  */
 function records({ counts, ledger, witnessed, unseenTriesMax, agent }: Evidence): Check {
   if (ledger === null) return { name: 'records', met: null, detail: 'no ledger to read' };
@@ -124,7 +125,8 @@ function records({ counts, ledger, witnessed, unseenTriesMax, agent }: Evidence)
   if (!isRetries) {
     parts.push(`${ledger.retries} retries, but ${counts.retried} requests came more than once`);
   }
-  const isSame = missing.size === 0 && !isSurplus && unequal.length === 0;
+  const isAll = ledger.records >= counts.exchanges - counts.abandoned;
+  const isSame = isAll && missing.size === 0 && !isSurplus && unequal.length === 0;
   if (isSame && isRetries) parts.push('alike in status, end, bytes and id');
   return { name: 'records', met: isSame && isRetries, detail: parts.join('; ') };
 }
@@ -160,6 +162,8 @@ function leaks({ trends }: Evidence): Check {
   const leaking = named('leak');
   const unsteady = named('unsteady');
   const parts = [leaking === '' ? 'no leak' : `leak: ${leaking}`];
+  const flat = judged.filter((trend) => trend.zero === 'holds').map((trend) => trend.name);
+  if (flat.length > 0) parts.push(`indistinguishable from 0: ${flat.join(', ')}`);
   if (unsteady !== '')
     parts.push(`grew in steps, which a longer run may tell from a leak: ${unsteady}`);
   return { name: 'leaks', met: leaking === '', detail: parts.join('; ') };

@@ -50,7 +50,8 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
 async function load(plan: Plan, options: DrillOptions): Promise<number> {
   const clientsFor = await clientsOf(options);
   const stop = stopOnSignal();
-  const target = await openTarget({ ...options, login: options.client === 'claude' });
+  const openOptions = { ...options, login: options.client === 'claude' };
+  const target = await openTarget(openOptions, mayUseHttp2(options));
   try {
     const tell = teller();
     const setting = settingOf(target, options);
@@ -111,6 +112,11 @@ function planFor(name: DrillName, options: DrillOptions): Plan {
   return planOf(name, { minutes, count, concurrency, pauseMs, alternation });
 }
 
+/** The SDK takes HTTP/2 where it is offered, as in a tunnel; the built-in client never does. */
+function mayUseHttp2({ client, gateway }: DrillOptions): boolean {
+  return client === 'sdk' && gateway !== true;
+}
+
 function settingOf(target: Target, { client }: DrillOptions): Setting {
   return { client, via: target.access.via, against: target.name, evidence: target.evidence };
 }
@@ -148,7 +154,7 @@ function interimOf(
       tell: (outcome) => {
         tell.end();
         say(describe(outcome, setting));
-        say(`snapshot ${snapshots.write(summary(outcome, setting))}`);
+        say(snapshots.write(summary(outcome, setting)));
       },
     },
   };
