@@ -365,7 +365,7 @@ test('GOAWAY: streams below it end well, those above were not processed, and a n
       while (streams.length < 2) await settled();
       rig.sessions[0]?.goaway(constants.NGHTTP2_NO_ERROR, streams[0]?.id ?? 0);
       const failure = await high.fail;
-      assert.deepEqual([failure.code, failure.reused], ['not_processed', true]);
+      assert.equal(failure.code, 'not_processed');
       await open(rig, requestOf({ target: '/quick' })).end;
       assert.equal(rig.sessions.length, 2);
       streams[0]?.respond({ ':status': 200 });

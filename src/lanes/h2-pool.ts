@@ -44,6 +44,11 @@ export class H2Pool implements H2Owner {
     return { idle, busy: this.#sessions.size - idle + this.#draining.size };
   }
 
+  /** How long the session that `available` would give has rested, ms; 0 where there is none. */
+  get restedMs(): number {
+    return this.available()?.restedMs ?? 0;
+  }
+
   /** A session with room, or null. */
   available(): H2Session | null {
     let found: H2Session | null = null;

@@ -3,7 +3,7 @@
  * invariant 1), so each identity has its own pools and its own TLS ticket.
  */
 import assert from 'node:assert/strict';
-import { POOL_IDENTITIES_MAX } from '../core/limits.ts';
+import { POOL_IDENTITIES_MAX, POOL_IDLE_MS_MIN } from '../core/limits.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 import { Attempt } from './attempt.ts';
 import { dial, type Ticket } from './connect.ts';
@@ -112,18 +112,39 @@ function openOn(
     upgrade === null &&
     upstream.config.scheme === 'https' &&
     performance.now() >= upstream.h1OnlyUntil;
-  if (mayBeH2) {
-    const session = h2.available();
-    if (session !== null) return session.start(request.prepared, events);
-    const attempt = new Attempt(request, events);
-    h2.wait(attempt);
-    return attempt;
+  const hasRested = (mayBeH2 ? h2 : h1).restedMs >= POOL_IDLE_MS_MIN;
+  if (!hasRested) {
+    const exchange = mayBeH2
+      ? h2.available()?.start(request.prepared, events)
+      : h1.take()?.start(request, events);
+    if (exchange !== undefined) return exchange;
   }
-  const exchange = h1.startIdle(request, events);
-  if (exchange !== null) return exchange;
   const attempt = new Attempt(request, events);
-  dialH1(upstream, h1, ticket, attempt);
+  const place = (): void => {
+    if (mayBeH2) h2.wait(attempt);
+    else placeH1(upstream, h1, ticket, attempt);
+  };
+  if (hasRested) afterNews(attempt, place);
+  else place();
   return attempt;
+}
+
+/**
+ * Lets the event loop hear of FIN and RST that the system has already, before a connection is used
+ * that the upstream may have closed while it rested.
+ */
+function afterNews(attempt: Attempt, place: () => void): void {
+  // The turn under way may have fetched its events before the news came.
+  let turn = setImmediate(() => {
+    turn = setImmediate(place);
+  });
+  attempt.onSettled(() => clearImmediate(turn));
+}
+
+function placeH1(upstream: Upstream, h1: H1Pool, ticket: Ticket, attempt: Attempt): void {
+  const connection = h1.take();
+  if (connection === null) dialH1(upstream, h1, ticket, attempt);
+  else attempt.assign((request, events) => connection.start(request, events));
 }
 
 function dialH1(upstream: Upstream, h1: H1Pool, ticket: Ticket, attempt: Attempt): void {

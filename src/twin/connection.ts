@@ -72,8 +72,12 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
 
   const letGo = (): void => {
     if (idle?.how === 'reset') tcp.resetAndDestroy();
-    else if (session === null) socket.destroySoon();
-    else session.close();
+    else if (session !== null) session.close();
+    else {
+      // Once it is decided, no request is read any more, even one that is here already.
+      socket.pause();
+      socket.destroySoon();
+    }
   };
   const wait = (): void => {
     if (idle !== null && !socket.destroyed) timer = setTimeout(letGo, idle.ms);
