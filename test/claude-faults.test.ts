@@ -8,6 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, suite, test } from 'node:test';
+import type { Config } from '../src/config/types.ts';
 import type { UsageRecord } from '../src/ledger/record.ts';
 import { skipReason } from './support/claude.ts';
 import { FAULT_CASES, type FaultCase } from './support/claude-fault-cases.ts';
@@ -20,6 +21,7 @@ import {
   type Seen,
   warmHome,
 } from './support/claude-faults.ts';
+import { tempHome } from './support/home.ts';
 import { type Rig, startRig } from './support/rig.ts';
 
 const skip = skipReason() ?? false;
@@ -96,6 +98,38 @@ function assertTold(one: FaultCase, records: readonly UsageRecord[]): void {
 function shortOf(seen: Seen): string {
   const { result } = lastOf(seen);
   return `${seen.posts.join(', ')}; ${seen.retries.length} retries; exit ${seen.code} ${result.slice(0, 60)}`;
+}
+
+test('an upstream that can not be trusted: it gives up at once, with and without the proxy', {
+  skip,
+}, async (t) => {
+  const home = await tempHome(t);
+  const encounter: Encounter = {
+    fault: { kind: 'latency', ms: 0 },
+    model: 'sonnet',
+    prompts: PROMPTS,
+    // Without control calls, whose failure a new HOME waits for.
+    env: { ANTHROPIC_API_KEY: '', ANTHROPIC_AUTH_TOKEN: 'fake-token' },
+  };
+  const rig = await startRig(t, { config: withoutTrust });
+  const { NODE_EXTRA_CA_CERTS: _, ...untrusting } = (await directField(t, 'anthropic')).env;
+  const line = { ...(await directField(t, 'anthropic')), env: untrusting };
+  const direct = await meet(t, home, line, encounter);
+  const proxied = await meet(t, home, proxiedField(rig, 'anthropic'), encounter);
+  assertShows(direct, [1, /SSL certificate verification failed/]);
+  assertShows(proxied, [
+    1,
+    /502 Lanekeeper: the certificate of the upstream .*\[upstream_certificate]/,
+  ]);
+  for (const { retries, posts } of [direct, proxied]) assert.deepEqual([retries, posts], [[], []]);
+  assert.deepEqual((await recordsOf(rig)).map(told), ['stream 502 net null x1 broken']);
+});
+
+function withoutTrust(config: Config): Config {
+  const lane = config.lanes.get('anthropic');
+  assert(lane !== undefined);
+  const upstream = { ...lane.upstream, ca: null };
+  return { ...config, lanes: new Map(config.lanes).set('anthropic', { ...lane, upstream }) };
 }
 
 suite('Claude Code meets the same with and without the proxy', { skip, concurrency: 3 }, () => {
