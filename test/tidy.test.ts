@@ -185,7 +185,7 @@ test('every dependency is pinned to one version', () => {
   }
 });
 
-test('the errors of docs/contract.md are the errors of the program', () => {
+test('the errors of docs/contract.md and docs/ERROR-TAXONOMY.md are the errors of the program', () => {
   const documented = new Map<string, number>();
   for (const [statuses = '', codes = ''] of tableBelow(
     'docs/contract.md',
@@ -207,6 +207,10 @@ test('the errors of docs/contract.md are the errors of the program', () => {
   for (const [code, status] of documented) {
     assert.equal(errorRow(code as Parameters<typeof errorRow>[0]).status, status, code);
   }
+  const explained = tableBelow('docs/ERROR-TAXONOMY.md', '## Errors of our own').map(
+    ([code = '', status = '']): [string, number] => [codesIn(code)[0] ?? '', Number(status)],
+  );
+  assert.deepEqual(explained.sort(), [...documented].sort());
 });
 
 test('every file of examples/ loads as it is', async (t) => {

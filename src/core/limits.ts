@@ -84,6 +84,15 @@ export const STALL_MS = 60_000;
 export const UPSTREAM_FLUSH_MS_MAX = 1_000;
 /** Idle upstream sockets are closed here, well below the edge's 400 s, so that none is reused dead. */
 export const POOL_IDLE_MS_MAX = 90_000;
+/**
+ * No upstream's idle timer is shorter: a connection that broke sooner met something else, one that
+ * rested longer is looked at once more before it is used.
+ */
+export const POOL_IDLE_MS_MIN = 1_000;
+/** A request meets an upstream's idle timer within this time or not at all: a round trip, and a retransmission. */
+export const POOL_RACE_MS_MAX = 1_000;
+/** How long it is remembered that an upstream closes idle connections sooner than the pool would. */
+export const POOL_LESSON_MS_MAX = 10 * 60_000;
 /** Idle upstream sockets kept for one upstream and identity. */
 export const POOL_IDLE_SOCKETS_MAX = 64;
 /** First TCP keep-alive probe on an upstream or client socket. */

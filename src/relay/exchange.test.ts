@@ -458,14 +458,14 @@ describe('one more try', () => {
     assert.equal(scene.anomalies[0]?.kind, 'fallback');
   });
 
-  test('a reused connection that reset before any answer is tried once on a fresh one', () => {
+  test('a request that met the idle timer of the upstream is tried once on a fresh connection', () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-sonnet-5-5'));
     scene.open(client);
     send();
-    scene.attempt().fail({ code: 'reset', phase: 'head', reused: true });
+    scene.attempt().fail({ code: 'reset', phase: 'head', raced: true });
     assert.equal(scene.attempts.length, 2);
-    scene.attempt().fail({ code: 'reset', phase: 'head', reused: true });
+    scene.attempt().fail({ code: 'reset', phase: 'head', raced: true });
     assert.equal(scene.attempts.length, 2);
     assert.equal(client.answer?.status, 502);
     assert.match(client.body.toString(), /"type":"api_error".*\[upstream_reset\]/);
@@ -473,12 +473,12 @@ describe('one more try', () => {
     assert.equal(scene.records[0]?.intact, false);
   });
 
-  test('a fresh connection that reset after the request left is not: it may have been served', () => {
+  test('one whose connection was reset after it had left is not: it may have been served', () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-sonnet-5-5'));
     scene.open(client);
     send();
-    scene.attempt().fail({ code: 'reset', phase: 'head', reused: false });
+    scene.attempt().fail({ code: 'reset', phase: 'head', raced: false });
     assert.equal(scene.attempts.length, 1);
     assert.equal(client.answer?.status, 502);
   });

@@ -92,8 +92,12 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
 
   const letGo = (): void => {
     if (idle?.how === 'reset') tcp.resetAndDestroy();
-    else if (session === null) socket.destroySoon();
-    else leave(session);
+    else if (session !== null) leave(session);
+    else {
+      // Once it is decided, no request is read any more, even one that is here already.
+      socket.pause();
+      socket.destroySoon();
+    }
   };
   const leave = (from: ServerHttp2Session | null): void => {
     leaving = true;
