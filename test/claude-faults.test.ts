@@ -86,7 +86,12 @@ async function recordsOf(rig: Rig): Promise<UsageRecord[]> {
 }
 
 function assertTold(one: FaultCase, records: readonly UsageRecord[]): void {
-  assert.deepEqual(records.map(told), one.records);
+  assert.equal(records.length, one.records.length);
+  for (const [index, record] of records.entries()) {
+    const expected = one.records[index] ?? '';
+    if (typeof expected === 'string') assert.equal(told(record), expected);
+    else assert.match(told(record), expected);
+  }
   for (const { lane, h2, retry, attempts, backoff_ms } of records) {
     assert.equal(lane, one.lane ?? 'anthropic');
     assert.equal(h2, one.h2 ?? false);

@@ -7,6 +7,8 @@ import { createScene, ScriptedClient, scriptedStream } from './scripted-ports.ts
 import { joinStreams } from './upgrade.ts';
 
 const SSE: Field[] = [['content-type', 'text/event-stream; charset=utf-8']];
+const OVERLOADED =
+  'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n';
 const START =
   'event: message_start\ndata: {"type":"message_start","message":{"model":"m-served","usage":{"input_tokens":7,"output_tokens":1}}}\n\n';
 const DELTA =
@@ -272,11 +274,7 @@ describe('an answer', () => {
     scene.open(client);
     send();
     scene.attempt().head(200, SSE);
-    scene
-      .attempt()
-      .body(
-        `${START}event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n`,
-      );
+    scene.attempt().body(`${START}${OVERLOADED}`);
     scene.attempt().done();
     assert.equal(scene.records[0]?.sse, 'upstream_error');
     assert.equal(scene.records[0]?.err_type, '5xx');
@@ -328,6 +326,19 @@ describe('a client that goes away', () => {
       scene.attempt().done();
       assert.equal(scene.records.length, 1);
     }
+  });
+
+  test('at an error event left because of that', () => {
+    const scene = createScene();
+    const { client, send } = messages(asking('claude-sonnet-5-5'));
+    scene.open(client);
+    send();
+    scene.attempt().head(200, SSE);
+    scene.attempt().body(`${START}${OVERLOADED}`);
+    client.close('gone');
+    const [record] = scene.records;
+    assert.deepEqual([record?.sse, record?.err_type], ['upstream_error', '5xx']);
+    assert.equal(record?.intact, false);
   });
 
   test('after a long silence of the upstream left a stalled stream', () => {
