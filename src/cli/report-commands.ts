@@ -24,8 +24,8 @@ export function addReportCommands(program: Command, act: Act): void {
     ).option('--json', 'print the metrics as JSON'),
     async () => (await import('./commands/summarize.ts')).summarize,
   );
-  act(
-    selecting(command('cost', 'what each lane cost, and would have cost on the default lane'))
+  const pricing = (it: Command): Command =>
+    selecting(it)
       .option('--plan <lane...>', 'lanes that a flat fee pays, such as zai with a coding plan')
       .addOption(
         new Option(
@@ -36,8 +36,14 @@ export function addReportCommands(program: Command, act: Act): void {
           .default('5m'),
       )
       .option('--prices <file>', 'your own prices (default: prices.json in the home, if there)')
-      .option('--json', 'print the result as JSON'),
+      .option('--json', 'print the result as JSON');
+  act(
+    pricing(command('cost', 'what each lane cost, and would have cost on the default lane')),
     async () => (await import('./commands/cost.ts')).cost,
+  );
+  act(
+    pricing(command('report', 'the ledger as a page with charts: results/report.html')),
+    async () => (await import('./commands/report.ts')).report,
   );
   act(
     command('prune', 'remove all but the freshest snapshots of the metrics')

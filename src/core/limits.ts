@@ -235,3 +235,5 @@ export const REPORT_KEYS_MAX = 20;
 export const REPORT_SNAPSHOTS_MAX = 20;
 /** Largest price table that is read. */
 export const PRICE_FILE_BYTES_MAX = 1024 * 1024;
+/** Steps of time on a chart of the report. */
+export const REPORT_STEPS_MAX = 80;

@@ -48,9 +48,13 @@ function laneTable({ lanes, assumed }: Costs): string {
   const rows = lanes.map(({ lane, plan, exchanges, list, dollars: paid, comparison }) => [
     plainText(lane),
     counted(exchanges.charged),
-    dollars(list.dollars),
-    restsOn(list),
-    plan ? `${dollars(paid)} by plan` : dollars(paid),
+    listPrice(list, exchanges),
+    restsOn(list, exchanges),
+    plan
+      ? `${dollars(paid)} by plan`
+      : exchanges.unpriced === exchanges.charged
+        ? '-'
+        : dollars(paid),
     lane === assumed.default_lane ? '(this one)' : there(comparison),
     saved(comparison),
   ]);
@@ -60,7 +64,19 @@ function laneTable({ lanes, assumed }: Costs): string {
 /** Columns that are estimated, whatever the others rest on. */
 const ESTIMATES = ['est. on the default lane', 'est. saved'];
 
-function restsOn(amount: Amount): string {
+/** The list price of a lane; none where no model of it has one. */
+export function listPrice(list: Amount, { charged, unpriced }: LaneCost['exchanges']): string {
+  return charged > 0 && unpriced === charged ? 'no price' : dollars(list.dollars);
+}
+
+/** What the amount of a lane rests on, and how many exchanges are not in it. */
+export function restsOn(list: Amount, { charged, unpriced }: LaneCost['exchanges']): string {
+  if (charged > 0 && unpriced === charged) return '-';
+  const without = unpriced === 0 ? '' : `; ${counted(unpriced)} more without a price`;
+  return partsOf(list) + without;
+}
+
+function partsOf(amount: Amount): string {
   const { basis, dollars: whole } = amount;
   if (basis === 'reported' || whole === 0) return basis;
   return (['reported', 'repaired', 'estimated'] as const)
@@ -77,7 +93,7 @@ function pairs(models: readonly ModelCost[]): string {
       asked === billed ? plainText(asked) : `${plainText(asked)} > ${plainText(billed)}`,
       counted(exchanges),
       list === null ? 'no price' : dollars(list.dollars),
-      list === null ? '-' : restsOn(list),
+      list === null ? '-' : partsOf(list),
       there(comparison),
       saved(comparison),
     ]);

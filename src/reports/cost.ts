@@ -14,10 +14,10 @@ import {
   type ModelCost,
   type Unknown,
 } from './cost-types.ts';
-import { openDatabase } from './database.ts';
+import { type Database, openDatabase } from './database.ts';
 import { extentOf } from './extent.ts';
 import type { PriceTable } from './price-table.ts';
-import { loadLedger, type Selection } from './source.ts';
+import { loadLedger, type Selection, type Source } from './source.ts';
 
 export interface CostOptions {
   readonly home: string;
@@ -41,16 +41,22 @@ export async function priceLedger(options: CostOptions): Promise<Costs> {
   const database = await openDatabase();
   try {
     const source = await loadLedger(database, join(options.home, 'logs'), options.selection);
-    await database.set('prices', JSON.stringify(options.prices.prices));
-    const { usage } = await extentOf(database);
-    return costsOf(options, { ...source, ...usage }, (await database.run('cost')).map(lineOf));
+    return await costsOf(database, source, options);
   } finally {
     database.close();
   }
 }
 
-function costsOf(options: CostOptions, ledger: Costs['ledger'], lines: readonly Line[]): Costs {
+/** The costs of a ledger that is loaded. */
+export async function costsOf(
+  database: Database,
+  source: Source,
+  options: CostOptions,
+): Promise<Costs> {
   const { prices, plans, cacheTtl, defaultLane } = options;
+  await database.set('prices', JSON.stringify(prices.prices));
+  const { usage } = await extentOf(database);
+  const lines = (await database.run('cost')).map(lineOf);
   const charged = lines.filter(({ kind }) => kind === 'charged');
   const byLane = Map.groupBy(lines, ({ lane }) => lane);
   const byModel = Map.groupBy(charged, ({ lane, asked, billed }) =>
@@ -60,7 +66,7 @@ function costsOf(options: CostOptions, ledger: Costs['ledger'], lines: readonly 
     version: COST_VERSION,
     generated: new Date(options.now).toISOString(),
     prices: { version: prices.version, own: prices.own },
-    ledger,
+    ledger: { ...source, ...usage },
     assumed: { default_lane: defaultLane, cache_ttl: cacheTtl, plans },
     lanes: [...byLane].map(([lane, of]) => laneCost(lane, of, options)),
     models: [...byModel.values()].flatMap((of) => modelCost(of, options)),

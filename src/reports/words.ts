@@ -5,6 +5,11 @@ export function counted(count: number): string {
   return count.toLocaleString('en-US');
 }
 
+/** A large count in few characters, for an axis. */
+export function compact(count: number): string {
+  return count.toLocaleString('en-US', { notation: 'compact', maximumFractionDigits: 1 });
+}
+
 /** A count and its noun. */
 export function plural(count: number, noun: string): string {
   return `${counted(count)} ${noun}${count === 1 ? '' : 's'}`;
@@ -18,8 +23,8 @@ export function share(part: number, whole: number): string {
 /** Milliseconds as ms below a second, above as seconds. */
 export function duration(ms: number | undefined): string {
   if (ms === undefined) return '-';
-  if (ms >= 1_000) return `${(ms / 1_000).toFixed(ms >= 100_000 ? 0 : 2)} s`;
-  return `${ms.toFixed(ms >= 100 ? 0 : 1)} ms`;
+  if (ms >= 1_000) return `${(ms / 1_000).toFixed(ms >= 100_000 || ms % 1_000 === 0 ? 0 : 2)} s`;
+  return `${ms.toFixed(ms >= 100 || ms === Math.trunc(ms) ? 0 : 1)} ms`;
 }
 
 /** Bytes in decimal units. */

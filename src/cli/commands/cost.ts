@@ -3,16 +3,16 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { ConfigError } from '../../config/errors.ts';
-import { priceLedger } from '../../reports/cost.ts';
+import { type CostOptions, priceLedger } from '../../reports/cost.ts';
 import { costText } from '../../reports/cost-text.ts';
-import type { CacheTtl, Costs } from '../../reports/cost-types.ts';
+import type { CacheTtl } from '../../reports/cost-types.ts';
 import { builtInPrices, type PriceTable, pricesWith } from '../../reports/price-table.ts';
 import { EXIT } from '../failure.ts';
 import { print, printJson, say } from '../output.ts';
 import { type CommonOptions, configOf, homeOf } from '../settings.ts';
 import type { SelectionOptions } from './summarize.ts';
 
-export interface CostOptions extends SelectionOptions {
+export interface PricingOptions extends SelectionOptions {
   readonly plan?: readonly string[];
   readonly cacheTtl: CacheTtl;
   readonly prices?: string;
@@ -21,17 +21,17 @@ export interface CostOptions extends SelectionOptions {
 /** The lane that takes what nothing else does, in the configuration without a file. */
 const USUAL_DEFAULT = 'anthropic';
 
-export async function cost(options: CostOptions): Promise<number> {
-  const costs = await costsOf(options);
+export async function cost(options: PricingOptions): Promise<number> {
+  const costs = await priceLedger(await pricingOf(options));
   if (options.json === true) printJson(costs);
   else print(costText(costs));
   return EXIT.done;
 }
 
-/** The costs that the options ask for. */
-export async function costsOf(options: CostOptions): Promise<Costs> {
+/** Which exchanges are priced, and how. */
+export async function pricingOf(options: PricingOptions): Promise<CostOptions> {
   const home = homeOf(options);
-  return priceLedger({
+  return {
     home,
     now: Date.now(),
     selection: { since: options.since ?? null, session: options.session ?? null },
@@ -39,10 +39,10 @@ export async function costsOf(options: CostOptions): Promise<Costs> {
     defaultLane: await defaultLane(options),
     plans: options.plan ?? [],
     cacheTtl: options.cacheTtl,
-  });
+  };
 }
 
-function priceTable({ prices }: CostOptions, home: string): PriceTable {
+function priceTable({ prices }: PricingOptions, home: string): PriceTable {
   if (prices !== undefined) return pricesWith(resolve(prices));
   const own = join(home, 'prices.json');
   return existsSync(own) ? pricesWith(own) : builtInPrices();
