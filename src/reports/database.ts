@@ -44,6 +44,8 @@ export async function openDatabase(): Promise<Database> {
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: `${Math.floor(REPORT_MEMORY_BYTES_MAX / 2 ** 20)}MiB`,
     temp_directory: spill,
+    // No query needs the order of the lines; keeping it doubles the time and memory of reading.
+    preserve_insertion_order: 'false',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     allow_persistent_secrets: 'false',
