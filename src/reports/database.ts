@@ -25,7 +25,7 @@ export interface Database {
   /**
    * Runs the statements of `sql/NAME.sql`.
    *
-   * @returns the rows of the last one
+   * @returns the rows of its query; it has one at most
    */
   run(name: string): Promise<readonly Row[]>;
   close(): void;
@@ -39,6 +39,8 @@ export interface Database {
 export async function openDatabase(): Promise<Database> {
   const { DuckDBInstance, LIST, VARCHAR, listValue } = await loadDuckDb();
   const spill = await mkdtemp(join(tmpdir(), 'lanekeeper-reports-'));
+  const remove = (): void => rmSync(spill, { recursive: true, force: true });
+  process.once('exit', remove);
   const nothing = join(spill, 'nothing.jsonl');
   writeFileSync(nothing, '');
   const instance = await DuckDBInstance.create(':memory:', {
@@ -68,7 +70,8 @@ export async function openDatabase(): Promise<Database> {
     close() {
       connection.closeSync();
       instance.closeSync();
-      rmSync(spill, { recursive: true, force: true });
+      process.removeListener('exit', remove);
+      remove();
     },
   };
 }
