@@ -6,13 +6,14 @@ HOMEDIR = --home .
 SIZE = $(if $(MINUTES),--minutes $(MINUTES)) $(if $(COUNT),--count $(COUNT)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup summarize prune-results
+.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos summarize prune-results
 
 help:
 	@echo 'make demo      offline proof in under a minute'
 	@echo 'make test      everything: lint, types, unit tests, tests of the whole with the SDK and Claude Code'
 	@echo 'make mitm      runs the proxy on port $(PORT)'
 	@echo 'make soak      make burst     make parallel    make warmup    drills; MINUTES= COUNT= CONCURRENCY='
+	@echo 'make chaos     ends, kills and restarts a proxy in the middle of running streams'
 	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
@@ -51,7 +52,7 @@ versions: setup
 soak burst parallel: setup
 	$(LANEKEEPER) drill $@ $(SIZE) $(HOMEDIR)
 
-warmup: setup
+warmup chaos: setup
 	$(LANEKEEPER) drill $@ $(HOMEDIR)
 
 summarize: setup

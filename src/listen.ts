@@ -32,6 +32,11 @@ export function listen(server: net.Server, host: string, port: number): Promise<
   });
 }
 
+/** True where a port could not be bound because it is taken. */
+export function isPortTaken(error: unknown): boolean {
+  return error instanceof ProxyStartError && error.code === 'port_in_use';
+}
+
 function startError(error: NodeJS.ErrnoException, host: string, port: number): ProxyStartError {
   const where = `${host}:${port}`;
   switch (error.code) {

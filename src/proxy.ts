@@ -1,45 +1,26 @@
 /**
- * The proxy as a whole: builds the rooms from a configuration, joins them, listens, and lets itself
- * be asked and told over the control socket. Policy lives in the rooms; this file only connects.
+ * The proxy in one process: an engine, the port it serves, and the control socket. The demo and the
+ * checks that need a proxy for a moment run it; `start` runs engines in workers (`fleet.ts`).
  */
-import { randomBytes } from 'node:crypto';
 import net from 'node:net';
-import { join } from 'node:path';
-import tls from 'node:tls';
-import { createMetrics } from './admin/metrics.ts';
+import { metricsText } from './admin/metrics.ts';
 import { serveControl } from './admin/server.ts';
 import { type Control, ControlError, type StatusReport } from './admin/types.ts';
-import { diffConfig, upstreamUrl } from './config/describe.ts';
-import { ConfigError } from './config/errors.ts';
-import type { Config } from './config/types.ts';
 import { formatAuthority } from './core/authority.ts';
 import { DRAIN_MS_MAX } from './core/limits.ts';
-import type { RoutingTable } from './core/route.ts';
-import { createEdge, type EdgeLog, type EdgeSettings } from './edge/edge.ts';
-import { createLanes } from './lanes/create.ts';
-import type { Lane } from './lanes/lane.ts';
-import { openLedger } from './ledger/file-ledger.ts';
-import type { Ledger, UsageRecord } from './ledger/record.ts';
-import { createTee } from './ledger/tee.ts';
+import { createEngine, type Engine, type EngineOptions } from './engine.ts';
+import { createLeases } from './leases.ts';
 import { listen } from './listen.ts';
-import { createLog } from './log.ts';
-import { PkiError } from './pki/errors.ts';
-import { type Authority, openAuthority } from './pki/store.ts';
-import { createHoldBudget } from './relay/held-body.ts';
-import { createRelay } from './relay/relay.ts';
-import { systemClock } from './system-clock.ts';
 
-export interface ProxyOptions {
-  readonly config: Config;
-  /** Reads the configuration anew, for `reload`; without it `reload` is refused. */
-  readonly reloadConfig?: () => Promise<Config>;
-  /** Both lanes go to the embedded twin; only said in `status`. */
-  readonly twin: boolean;
-  /** Ends once every lease was given back. */
-  readonly leased?: boolean;
-  readonly version: string;
-  /** By default one JSON line an event on standard error. */
-  readonly log?: EdgeLog;
+export type ProxyOptions = EngineOptions;
+
+/** What can be asked of and told to a proxy in this process, at once. */
+export interface ProxyControl extends Control {
+  status(): StatusReport;
+  pause(): void;
+  resume(): void;
+  force(on: boolean): void;
+  tee(on: boolean): void;
 }
 
 export interface RunningProxy {
@@ -49,22 +30,11 @@ export interface RunningProxy {
   readonly url: string;
   /** The trust bundle for NODE_EXTRA_CA_CERTS. */
   readonly bundlePath: string;
-  readonly control: Control;
+  readonly control: ProxyControl;
   /** Accepts no more, lets open exchanges finish for `ms` at most, then ends. */
   drain(ms?: number): Promise<void>;
   /** Ends at once; open streams are cut. */
   close(): Promise<void>;
-  /** Resolves when the proxy has ended, however it came to it. */
-  readonly closed: Promise<void>;
-}
-
-/** What a reload replaces as one. */
-interface Live {
-  readonly config: Config;
-  readonly lanes: ReadonlyMap<string, Lane>;
-  readonly authority: Authority;
-  readonly secureContext: tls.SecureContext;
-  readonly interceptHosts: ReadonlySet<string>;
 }
 
 /**
@@ -72,293 +42,65 @@ interface Live {
  *
  * @throws ProxyStartError where the address can not be bound
  * @throws PkiError where the certificate authority's files are damaged or loose
+ * @throws ControlError `already_running` where a proxy runs for the home
  */
 export async function startProxy(options: ProxyOptions): Promise<RunningProxy> {
-  const { home } = options.config;
-  let live = await buildLive(options.config, null);
-  let paused = live.config.paused;
-  let force = live.config.forceHaiku;
-  const log = options.log ?? createLog();
-  const started = Date.now();
-
-  const metrics = createMetrics();
-  const tee = createTee({
-    dir: join(home, 'logs'),
-    onFault: (message) => log.warn('tee', { message }),
-  });
-  const files = openLedger({
-    dir: join(home, 'logs'),
-    filterChain: options.config.filterChain,
-    onFault: (message) => log.warn('ledger', { message }),
-  });
-  const perLane = new Map<string, { exchanges: number; errors: number }>();
-  const ledger: Ledger = {
-    record(record) {
-      files.record(record);
-      metrics.observe(record);
-      countLane(perLane, record);
-    },
-    anomaly: (record) => files.anomaly(record),
-  };
-
-  const routing = (): RoutingTable => ({
-    routes: live.config.routes,
-    defaultLane: live.config.defaultLane,
-    forcedLane: force ? live.config.forceLane : null,
-    paused,
-  });
-  const laneNamed = (name: string): Lane => {
-    const lane = live.lanes.get(name) ?? live.lanes.get(live.config.defaultLane);
-    if (lane === undefined) throw new Error(`no lane ${name}`);
-    return lane;
-  };
-  const idPrefix = `lk_${randomBytes(6).toString('hex')}`;
-  let idCount = 0;
-  const relay = createRelay({
-    routing,
-    lane: laneNamed,
-    ledger,
-    clock: systemClock,
-    random: Math.random,
-    backoff: () => live.config.backoff,
-    holdBudget: createHoldBudget(),
-    tee,
-    newId: () => {
-      idCount += 1;
-      return `${idPrefix}${idCount.toString(36)}`;
-    },
-  });
-
-  let boundPort = 0;
-  const settings = (): EdgeSettings => ({
-    secureContext: live.secureContext,
-    interceptHosts: live.interceptHosts,
-    token: live.config.listen.token,
-    ownPort: boundPort,
-    ownHosts: [live.config.listen.host],
-  });
-  const edge = createEdge({
-    settings,
-    onExchange: (inbound) => relay.handle(inbound),
-    log,
-    version: options.version,
-  });
+  const engine = await createEngine(options);
+  const { host } = engine.wanted;
   // Half-open, since a client may end its side of a tunnel and still wait for the answer.
-  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
-    edge.accept(socket),
-  );
-  boundPort = await listen(server, options.config.listen.host, options.config.listen.port);
-
-  const ended = Promise.withResolvers<void>();
+  const server = net.createServer({ allowHalfOpen: true, noDelay: true }, engine.accept);
+  let controlServer: Awaited<ReturnType<typeof serveControl>> | null = null;
   let ending: Promise<void> | null = null;
-  let draining = false;
-  const end = async (graceMs: number): Promise<void> => {
-    draining = true;
+  const end = async (ms: number): Promise<void> => {
     server.close();
-    edge.drain();
-    if (graceMs > 0) await within(edge.drained(), graceMs);
-    edge.destroy();
-    for (const lane of live.lanes.values()) lane.close();
-    await files.close();
-    await tee.close();
+    await engine.drain(ms);
     await controlServer?.close();
-    ended.resolve();
   };
   const drain = (ms = DRAIN_MS_MAX): Promise<void> => {
     ending ??= end(ms);
     return ending;
   };
   const close = async (): Promise<void> => {
-    edge.destroy();
-    await (ending ?? drain(0));
+    const closed = engine.close();
+    await drain(0);
+    await closed;
   };
-
-  let leases = 0;
-  const control: Control = {
-    status: () => statusReport(),
-    pause() {
-      paused = true;
-    },
-    resume() {
-      paused = false;
-    },
-    force(on) {
-      if (on && live.config.forceLane === null) {
-        throw new ControlError(
-          'no_force_lane',
-          'Haiku can not be forced to zai: no zai lane is configured. Set ZAI_API_KEY and reload.',
-        );
-      }
-      force = on;
-    },
-    tee(on) {
-      if (on && !live.config.bodyTee) {
-        throw new ControlError(
-          'tee_disabled',
-          'body samples need ENABLE_BODY_TEE=1 where the proxy was started.',
-        );
-      }
-      tee.set(on);
-    },
-    async reload() {
-      if (options.reloadConfig === undefined) {
-        throw new ControlError('no_reload', 'this proxy was started without a configuration.');
-      }
-      const next = await options.reloadConfig().catch(refuseConfig);
-      const changed = diffConfig(live.config, next);
-      const old = live;
-      live = await buildLive(next, old).catch(refuseConfig);
-      if (next.paused !== old.config.paused) paused = next.paused;
-      if (next.forceHaiku !== old.config.forceHaiku) force = next.forceHaiku;
-      if (live.config.forceLane === null) force = false;
-      if (!next.bodyTee) tee.set(false);
-      files.setFilter(next.filterChain);
-      files.reopen();
-      for (const lane of old.lanes.values()) lane.close();
-      return { changed, notes: next.notes };
-    },
-    drain: () => void drain(),
-    metrics: () => metrics.text(statusReport()),
-    lease() {
-      if (draining) throw new ControlError('draining', 'this proxy is ending; start another.');
-      leases += 1;
-      let given = false;
-      return () => {
-        if (given) return;
-        given = true;
-        leases -= 1;
-        if (leases === 0 && options.leased === true) void drain();
-      };
-    },
-  };
-
-  const statusReport = (): StatusReport => {
-    const { config, authority } = live;
-    const memory = process.memoryUsage();
-    const { connections, tunnels } = edge.stats();
-    return {
-      version: options.version,
-      pid: process.pid,
-      started: started / 1000,
-      uptime_s: Math.round((Date.now() - started) / 1000),
-      listen: { host: config.listen.host, port: boundPort },
-      home,
-      config_file: config.file,
-      twin: options.twin,
-      paused,
-      force,
-      tee: tee.active,
-      draining,
-      leased: options.leased === true,
-      lanes: [...live.lanes.values()].map((lane) => laneStatus(lane, config, perLane)),
-      default_lane: config.defaultLane,
-      connections,
-      tunnels,
-      exchanges: { open: relay.open, total: relay.total },
-      ledger: files.stats(),
-      ca: {
-        hosts: authority.hosts,
-        expires: authority.notAfter.toISOString(),
-        bundle: authority.bundlePath,
-      },
-      memory: { rss_bytes: memory.rss, heap_bytes: memory.heapUsed },
-      notes: [...config.notes, ...authority.notes],
-    };
-  };
-
-  let controlServer: Awaited<ReturnType<typeof serveControl>> | null = null;
+  const control = controlOf(engine, () => void drain());
+  let port: number;
   try {
-    controlServer = await serveControl(home, control);
+    port = await listen(server, host, engine.wanted.port);
+    engine.listensOn(port);
+    controlServer = await serveControl(options.config.home, control);
   } catch (error) {
     await close();
     throw error;
   }
   return {
-    host: options.config.listen.host,
-    port: boundPort,
-    url: `http://${formatAuthority(options.config.listen.host, boundPort)}`,
-    bundlePath: live.authority.bundlePath,
+    host,
+    port,
+    url: `http://${formatAuthority(host, port)}`,
+    bundlePath: engine.bundlePath,
     control,
     drain,
     close,
-    closed: ended.promise,
   };
 }
 
-/** A configuration that can not be used is told over the control socket in its own words. */
-function refuseConfig(error: unknown): never {
-  if (error instanceof ConfigError || error instanceof PkiError) {
-    throw new ControlError('bad_config', error.message);
-  }
-  throw error;
-}
-
-async function buildLive(config: Config, old: Live | null): Promise<Live> {
-  const sameHosts = old !== null && old.config.intercept.join() === config.intercept.join();
-  const authority = sameHosts
-    ? old.authority
-    : await openAuthority(join(config.home, 'ca'), config.intercept);
-  const lanes = createLanes(config.lanes, { http2: config.http2, timeouts: config.timeouts });
-  if (old !== null) keepHeaderModes(old, lanes, config);
+function controlOf(engine: Engine, drain: () => void): ProxyControl {
+  const leases = createLeases(() => undefined);
   return {
-    config,
-    lanes,
-    authority,
-    secureContext: sameHosts
-      ? old.secureContext
-      : tls.createSecureContext({
-          cert: authority.leafCertPem,
-          key: authority.leafKeyPem,
-          minVersion: 'TLSv1.2',
-        }),
-    interceptHosts: new Set(config.intercept),
+    status: engine.status,
+    pause: engine.pause,
+    resume: engine.resume,
+    force: engine.force,
+    tee: engine.tee,
+    reload: engine.reload,
+    restart: () => {
+      const message = 'this proxy runs in one process; end it, and start it again';
+      return Promise.reject(new ControlError('no_restart', message));
+    },
+    drain,
+    metrics: () => metricsText(engine.counted(), engine.status()),
+    lease: leases.take,
   };
-}
-
-/** A header mode that was learnt from a 401 outlives a reload that says nothing else. */
-function keepHeaderModes(old: Live, lanes: ReadonlyMap<string, Lane>, config: Config): void {
-  for (const [name, lane] of lanes) {
-    const mode = old.lanes.get(name)?.headerMode ?? null;
-    const before = old.config.lanes.get(name)?.credentials;
-    const after = config.lanes.get(name)?.credentials;
-    const same = before?.kind === 'key' && after?.kind === 'key' && before.header === after.header;
-    if (same && mode !== null && lane.headerMode !== null) lane.keepHeaderMode(mode);
-  }
-}
-
-function laneStatus(
-  lane: Lane,
-  config: Config,
-  perLane: ReadonlyMap<string, { exchanges: number; errors: number }>,
-): StatusReport['lanes'][number] {
-  const configured = config.lanes.get(lane.name);
-  const counts = perLane.get(lane.name) ?? { exchanges: 0, errors: 0 };
-  const { idle, busy } = lane.stats();
-  return {
-    name: lane.name,
-    upstream: configured === undefined ? '' : upstreamUrl(configured),
-    credentials: lane.kind === 'keyed' ? 'key' : 'passthrough',
-    header_mode: lane.headerMode,
-    exchanges: counts.exchanges,
-    errors: counts.errors,
-    sockets_idle: idle,
-    sockets_busy: busy,
-  };
-}
-
-function countLane(
-  perLane: Map<string, { exchanges: number; errors: number }>,
-  record: UsageRecord,
-): void {
-  const counts = perLane.get(record.lane) ?? { exchanges: 0, errors: 0 };
-  counts.exchanges += 1;
-  if (record.err_type !== null) counts.errors += 1;
-  perLane.set(record.lane, counts);
-}
-
-async function within(work: Promise<void>, ms: number): Promise<void> {
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, ms);
-  await Promise.race([work, late.promise]);
-  clearTimeout(timer);
 }

@@ -33,6 +33,7 @@ function fakeControl() {
     tee: () => {
       throw new ControlError('tee_disabled', 'set ENABLE_BODY_TEE=1 and start again');
     },
+    restart: async () => ({ workers: [4243] }),
     reload: async () => {
       throw new TypeError('canary-secret-of-the-stack');
     },

@@ -46,7 +46,7 @@ function exchangesTotal(counted: Counted): Metric {
   return metric('counter', 'lanekeeper_exchanges_total', 'Exchanges that have ended.', values);
 }
 
-function histogram(name: string, help: string, all: Iterable<Buckets>): Metric {
+function histogram(name: string, help: string, all: readonly Buckets[]): Metric {
   const values: Value[] = [];
   for (const { labels, bounds, counts, sum } of all) {
     let below = 0;
@@ -74,6 +74,13 @@ function gauges(status: StatusReport): Metric[] {
       'lanekeeper_client_connections',
       'Open connections of clients.',
       status.connections,
+    ),
+    single('gauge', 'lanekeeper_workers', 'Worker processes.', status.workers.length),
+    single(
+      'counter',
+      'lanekeeper_workers_lost_total',
+      'Workers that ended unasked and were replaced.',
+      status.workers_lost,
     ),
     single('gauge', 'lanekeeper_tunnels', 'Open tunnels.', status.tunnels),
     single(

@@ -40,6 +40,18 @@ export function statusReport(different: Partial<StatusReport> = {}): StatusRepor
     },
     ca: { hosts: ['api.anthropic.com'], expires: '2030-01-01T00:00:00.000Z', bundle: '/ca.pem' },
     memory: { rss_bytes: 50_000_000, heap_bytes: 10_000_000 },
+    workers: [
+      {
+        pid: 4242,
+        started: 1_700_000_000,
+        draining: false,
+        connections: 1,
+        exchanges_open: 0,
+        rss_bytes: 50_000_000,
+        heap_bytes: 10_000_000,
+      },
+    ],
+    workers_lost: 0,
     notes: [],
     ...different,
   };

@@ -42,18 +42,17 @@ export interface Buckets {
   sum: number;
 }
 
-/** What has been counted since the start. */
+/** What has been counted since the start; plain values, so that workers can send it. */
 export interface Counted {
-  readonly series: Iterable<Series>;
-  readonly latency: Iterable<Buckets>;
-  readonly ttfb: Iterable<Buckets>;
+  readonly series: readonly Series[];
+  readonly latency: readonly Buckets[];
+  readonly ttfb: readonly Buckets[];
 }
 
 export interface Metrics {
   /** Counts one ended exchange. Never throws. */
   observe(sample: ExchangeSample): void;
-  /** Prometheus text of all that was counted, and of the gauges in the status. */
-  text(status: StatusReport): Promise<string>;
+  counted(): Counted;
 }
 
 /** Counters that start at nought. */
@@ -82,12 +81,18 @@ export function createMetrics(): Metrics {
       add(bucketsOf(latency, sample, LATENCY_BOUNDS_S), sample.latency_ms);
       if (sample.ttfb_ms !== null) add(bucketsOf(ttfb, sample, TTFB_BOUNDS_S), sample.ttfb_ms);
     },
-    async text(status) {
-      const { exposition } = await import('./exposition.ts');
-      const counted = { series: series.values(), latency: latency.values(), ttfb: ttfb.values() };
-      return exposition(counted, status);
-    },
+    counted: () => ({
+      series: [...series.values()],
+      latency: [...latency.values()],
+      ttfb: [...ttfb.values()],
+    }),
   };
+}
+
+/** Prometheus text of all that was counted, and of the gauges in the status. */
+export async function metricsText(counted: Counted, status: StatusReport): Promise<string> {
+  const { exposition } = await import('./exposition.ts');
+  return exposition(counted, status);
 }
 
 function classOf(status: number | null): string {

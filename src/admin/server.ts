@@ -48,6 +48,7 @@ const ROUTES: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['POST /force', change((control, body) => control.force(readOn(body)))],
   ['POST /tee', change((control, body) => control.tee(readOn(body)))],
   ['POST /reload', reload],
+  ['POST /restart', restart],
   ['POST /drain', change((control) => control.drain())],
 ]);
 
@@ -117,15 +118,19 @@ function readOn(body: unknown): boolean {
 }
 
 /** A command that changes something and answers with the status that follows. */
-function change(apply: (control: Control, body: unknown) => void): Handler {
-  return (served, body, response) => {
-    apply(served.control, body);
-    sendStatus(served, response);
+function change(apply: (control: Control, body: unknown) => Promise<void> | void): Handler {
+  return async (served, body, response) => {
+    await apply(served.control, body);
+    await sendStatus(served, response);
   };
 }
 
 async function reload(served: Served, _body: unknown, response: ServerResponse): Promise<void> {
   sendJson(response, 200, await served.control.reload());
+}
+
+async function restart(served: Served, _body: unknown, response: ServerResponse): Promise<void> {
+  sendJson(response, 200, await served.control.restart());
 }
 
 async function sendMetrics(
@@ -151,8 +156,8 @@ function holdLeaseOpen(served: Served, _body: unknown, response: ServerResponse)
   response.write('leased\n');
 }
 
-function sendStatus(served: Served, response: ServerResponse): void {
-  const status: ServedStatus = { ...served.control.status(), leases: served.leases };
+async function sendStatus(served: Served, response: ServerResponse): Promise<void> {
+  const status: ServedStatus = { ...(await served.control.status()), leases: served.leases };
   sendJson(response, 200, status);
 }
 

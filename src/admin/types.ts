@@ -31,8 +31,26 @@ export interface StatusReport {
     readonly expires: string;
     readonly bundle: string;
   };
+  /** Of all processes together. */
   readonly memory: { readonly rss_bytes: number; readonly heap_bytes: number };
+  /** The processes that serve connections; `pid` above is who started them, where that is another. */
+  readonly workers: readonly WorkerStatus[];
+  /** Workers that ended unasked and were replaced. */
+  readonly workers_lost: number;
   readonly notes: readonly string[];
+}
+
+/** One process that serves connections. */
+export interface WorkerStatus {
+  readonly pid: number;
+  /** Unix seconds. */
+  readonly started: number;
+  /** It takes no new connections and ends with its open ones. */
+  readonly draining: boolean;
+  readonly connections: number;
+  readonly exchanges_open: number;
+  readonly rss_bytes: number;
+  readonly heap_bytes: number;
 }
 
 /** The status as the control socket serves it: with the leases that it counts itself. */
@@ -70,16 +88,38 @@ export interface ExchangeSample {
   readonly ttfb_ms: number | null;
 }
 
+/** What `reload` changed. */
+export interface Reloaded {
+  readonly changed: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** What `reload --restart` did. */
+export interface Restarted {
+  /** Process ids of the workers that serve now. */
+  readonly workers: readonly number[];
+}
+
+type Awaitable<Value> = Value | Promise<Value>;
+
 export interface Control {
-  status(): StatusReport;
-  pause(): void;
-  resume(): void;
+  status(): Awaitable<StatusReport>;
+  pause(): Awaitable<void>;
+  resume(): Awaitable<void>;
   /** @throws ControlError `no_force_lane` where no zai lane is configured */
-  force(on: boolean): void;
+  force(on: boolean): Awaitable<void>;
   /** @throws ControlError `tee_disabled` where ENABLE_BODY_TEE is not 1 */
-  tee(on: boolean): void;
+  tee(on: boolean): Awaitable<void>;
   /** Applies the configuration anew. @throws ControlError `bad_config`, the old one stays */
-  reload(): Promise<{ readonly changed: readonly string[]; readonly notes: readonly string[] }>;
+  reload(): Promise<Reloaded>;
+  /**
+   * Replaces every worker by a new process of the program as it lies on disk now; open exchanges
+   * finish in the old ones.
+   *
+   * @throws ControlError `no_restart` where there is none to replace; `bad_config`, or the code with
+   *   which a new worker did not start: the old ones stay
+   */
+  restart(): Promise<Restarted>;
   /** Stops accepting and ends when open exchanges have; answers at once. */
   drain(): void;
   /** Prometheus text. */

@@ -9,10 +9,9 @@ import { join } from 'node:path';
 import { isRunning } from '../admin/client.ts';
 import { DAEMON_START_MS_MAX, LOG_EXCERPT_BYTES_MAX } from '../core/limits.ts';
 import { CliError } from './failure.ts';
-import { PACKAGE_ROOT } from './package-info.ts';
+import { ENTRY } from './package-info.ts';
 import type { CommonOptions } from './settings.ts';
 
-const ENTRY = join(PACKAGE_ROOT, 'bin', 'entry.mjs');
 const POLL_MS = 20;
 
 /** How starting one ended. */

@@ -33,6 +33,7 @@ const PLAIN_NAMES: ReadonlySet<string> = new Set([
   'ControlError',
   'PkiError',
   'ProxyStartError',
+  'WorkerFailure',
   'PriceTableError',
   'ReportError',
 ]);
@@ -53,7 +54,7 @@ export function describeFailure(error: unknown): string {
 }
 
 /** Errors know their exit code where it is not the common one (1). */
-function exitCodeOf(error: unknown): number {
+export function exitCodeOf(error: unknown): number {
   // A configuration that a running proxy refused is as bad as one that is refused here.
   if (error instanceof ControlError && error.code === 'bad_config') return EXIT.config;
   if (error instanceof Error && 'exitCode' in error && typeof error.exitCode === 'number') {

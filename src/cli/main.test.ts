@@ -66,10 +66,10 @@ test('help is 0; a wrong usage is 2', (t) => {
   }
 });
 
-test('more than one worker is refused plainly', (t) => {
-  const { status, stderr } = lanekeeper(temporary(t), 'start', '--workers', '2');
+test('a number of workers that can not be is refused plainly', (t) => {
+  const { status, stderr } = lanekeeper(temporary(t), 'start', '--workers', '0');
   assert.equal(status, 2);
-  assert.match(stderr, /--workers 2: this version runs in one process/);
+  assert.match(stderr, /It must be a number from 1 to 64/);
 });
 
 test('a bad configuration is 78 and says where, what and how to mend it', (t) => {

@@ -4,8 +4,10 @@
  */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 
-import { DRILL_CONCURRENCY_MAX } from '../core/limits.ts';
-import { DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
+import { DRILL_CONCURRENCY_MAX, DRILL_RTT_MS_MAX, WORKERS_MAX } from '../core/limits.ts';
+import { AB_SUBJECTS } from '../drills/ab-plan.ts';
+import { ACT_NAMES } from '../drills/chaos-acts.ts';
+import { ALTERNATIONS, DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
 import { packageVersion } from './package-info.ts';
 import { addReportCommands } from './report-commands.ts';
 import type { CommonOptions } from './settings.ts';
@@ -26,14 +28,19 @@ Drills:
   soak        the same for a long time: is anything lost, held up or leaked?
   parallel    Haiku clients at once
   burst       Sonnet and Haiku in turn, as fast as it goes
+  chaos       a proxy of its own, ended, killed and restarted in the middle of running streams
+  ab          two proxies of its own under the same load in turn: HTTP/2 against HTTP/1.1,
+              x-api-key against authorization; the differences with their 95 % intervals
 
 With the twin every stream is compared byte for byte with what was sent, and every request with the
-upstream it reached. Over a running proxy the client and the ledger are judged; with real lanes the
+upstream it reached; under faults an answer must arrive as it was sent and end as it ended, and the
+ledger must tell the same. Over a running proxy the client and the ledger are judged; with real lanes the
 requests cost tokens, and ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN pays for Anthropic's.
 
 Exit: 0 every check met, 1 one was not, 130 interrupted (what was measured is printed all the same).`;
 const PORT_MAX = 65_535;
 const MINUTES_MAX = 7 * 24 * 60;
+const SECONDS_MAX = 3_600;
 const PAUSE_MS_MAX = 3_600_000;
 const SEED_MAX = 0xffff_ffff;
 
@@ -75,9 +82,10 @@ function addProxyCommands(program: Command, act: Act): void {
       .description('run the proxy in the foreground')
       .option('--port <port>', 'port to listen on (default: 8082)', toPort)
       .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
-      .option('--workers <count>', 'worker processes', toCount, 1)
+      .option('--workers <count>', 'processes that serve connections', toWorkers, 1)
       .option('--twin', 'both lanes go to the embedded twin')
-      .addOption(new Option('--leased', 'end with the last lease').hideHelp()),
+      .addOption(new Option('--leased', 'end with the last lease').hideHelp())
+      .addOption(new Option('--worker', 'be a worker of the process that started this').hideHelp()),
     async () => (await import('./commands/start.ts')).start,
   );
   act(
@@ -138,7 +146,13 @@ function addControlCommands(program: Command, act: Act): void {
     control('tee', 'keep redacted body samples; needs ENABLE_BODY_TEE=1').addArgument(switchTo),
     async () => (await load()).tee,
   );
-  act(control('reload', 'read the configuration anew'), async () => (await load()).reload);
+  act(
+    control('reload', 'read the configuration anew').option(
+      '--restart',
+      'and replace the processes that serve by new ones; open exchanges finish in the old ones',
+    ),
+    async () => (await load()).reload,
+  );
   act(
     control('drain', 'let the running proxy finish its open exchanges and end'),
     async () => (await load()).drain,
@@ -201,7 +215,7 @@ function addDrillCommand(program: Command, act: Act): void {
     program
       .command('drill')
       .description('drive a proxy with a scripted load, and judge what it did')
-      .addArgument(new Argument('<name>', 'which drill').choices(DRILL_NAMES))
+      .addArgument(new Argument('<name>', 'which drill').choices([...DRILL_NAMES, 'chaos', 'ab']))
       .option('--minutes <number>', 'end after so many minutes (soak: 30)', toMinutes)
       .option(
         '--count <number>',
@@ -219,6 +233,15 @@ function addDrillCommand(program: Command, act: Act): void {
           .choices(DRILL_CLIENTS)
           .default('raw'),
       )
+      .addOption(new Option('--act <name...>', 'chaos: do this alone').choices(ACT_NAMES))
+      .option('--after <seconds>', 'chaos: how long the streams run before it (1)', toSeconds)
+      .option('--port <port>', 'chaos: port of its proxy (default: any)', toPort)
+      .addOption(new Option('--of <what>', 'ab: compare this alone').choices(AB_SUBJECTS))
+      .option(
+        '--rtt-ms <number>',
+        'ab: emulated round trip to the twin (uploads: 30, else 0)',
+        toRtt,
+      )
       .option('--gateway', 'plain requests to the proxy itself, as with ANTHROPIC_BASE_URL')
       .option('--twin', 'a proxy of its own with the twin behind it, even where one is running')
       .option(
@@ -226,6 +249,24 @@ function addDrillCommand(program: Command, act: Act): void {
         'the proxy at this URL (default: the running one’s, else --twin)',
         toProxy,
       )
+      .addOption(
+        new Option(
+          '--alternate <by>',
+          'soak: force sets the switch of the proxy before each request, every one a Haiku; model leaves it on',
+        ).choices(ALTERNATIONS),
+      )
+      .option(
+        '--metrics-every <minutes>',
+        'say what came of it so far, and write it to results/ under the home',
+        toMinutes,
+      )
+      .option('--faults <file>', 'what the twin of the drill does wrong: a fault plan')
+      .option(
+        '--fault-rate <share>',
+        'the same from a built-in plan that mixes every kind; 0.02 is one request in fifty',
+        toShare,
+      )
+      .option('--fault-seed <number>', 'what the built-in plan is drawn from (1)', toSeed)
       .option('--json', 'print the result as JSON')
       .addHelpText('after', DRILL_HELP),
     async () => (await import('./commands/drill.ts')).drill,
@@ -247,6 +288,10 @@ function toCount(text: string): number {
   return toInteger(text, 1, Number.MAX_SAFE_INTEGER, 'a number');
 }
 
+function toWorkers(text: string): number {
+  return toInteger(text, 1, WORKERS_MAX, 'a number');
+}
+
 function toConcurrency(text: string): number {
   return toInteger(text, 1, DRILL_CONCURRENCY_MAX, 'a number');
 }
@@ -255,10 +300,24 @@ function toPause(text: string): number {
   return toInteger(text, 0, PAUSE_MS_MAX, 'a number');
 }
 
+function toRtt(text: string): number {
+  return toInteger(text, 0, DRILL_RTT_MS_MAX, 'a number');
+}
+
 function toMinutes(text: string): number {
   const value = /^\d{1,5}(\.\d{1,6})?$/.test(text) ? Number(text) : Number.NaN;
   if (value > 0 && value <= MINUTES_MAX) return value;
   throw new InvalidArgumentError(`It must be a number above 0, up to ${MINUTES_MAX}.`);
+}
+
+function toSeconds(text: string): number {
+  return toInteger(text, 0, SECONDS_MAX, 'a number of seconds');
+}
+
+function toShare(text: string): number {
+  const value = /^\d{0,3}(\.\d{1,9})?$/.test(text) ? Number(text) : Number.NaN;
+  if (value > 0 && value <= 1) return value;
+  throw new InvalidArgumentError('It must be a share above 0, up to 1, such as 0.02.');
 }
 
 function toProxy(text: string): string {

@@ -19,13 +19,3 @@ export async function launchProxy(options: Omit<ProxyOptions, 'version'>): Promi
   const { startProxy } = await import('../proxy.ts');
   return startProxy({ ...options, version: packageVersion() });
 }
-
-/** True where a proxy could not start because its port is taken. */
-export function isPortTaken(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    error.name === 'ProxyStartError' &&
-    'code' in error &&
-    error.code === 'port_in_use'
-  );
-}

@@ -39,6 +39,7 @@ async function fakeProxy(t: Scene) {
     force: unexpected,
     tee: unexpected,
     reload: async () => unexpected(),
+    restart: async () => unexpected(),
     drain: unexpected,
     metrics: async () => unexpected(),
     lease: () => {

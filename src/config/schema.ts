@@ -142,7 +142,7 @@ export const fileSchema = z
     listen: listen.optional(),
     http2: z.enum(['follow', 'always', 'never']).optional().meta({
       description:
-        'Protocol towards upstreams: follow the client (default), always HTTP/2 where offered, or never. MITM_HTTP2 and MITM_FORCE_H1 override it.',
+        'Protocol towards upstreams: follow the client (default), always HTTP/2 where offered (but for bodies beyond its flow-control window), or never. MITM_HTTP2 and MITM_FORCE_H1 override it.',
     }),
     intercept: z.array(z.string()).min(1).optional().meta({
       description:

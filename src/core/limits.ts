@@ -90,6 +90,11 @@ export const POOL_IDLE_SOCKETS_MAX = 64;
 export const TCP_KEEPALIVE_MS = 30_000;
 /** Streams on one HTTP/2 session before another is opened. */
 export const H2_STREAMS_PER_SESSION_MAX = 100;
+/**
+ * HTTP/2 sessions of one upstream and identity up to which a request body that another one would hold
+ * up gets its own; beyond, bodies share.
+ */
+export const H2_SESSIONS_MAX = 64;
 /** Receive window of an HTTP/2 stream, both sides; the protocol's default of 64 KiB throttles. */
 export const H2_WINDOW_BYTES = 1024 * 1024;
 /**
@@ -125,6 +130,23 @@ export const BACKOFF_BUSY_MS_MAX = 3_000;
 /** Open streams get this long to finish after SIGTERM. */
 export const DRAIN_MS_MAX = 600_000;
 
+/** A worker process must be able to serve within this time, or is killed. */
+export const WORKER_START_MS_MAX = 30_000;
+/** A worker that was told to leave and has not ended this long after its time is killed. */
+export const WORKER_END_MS_MAX = 5_000;
+/** How long a worker may take to answer what it is asked. */
+export const WORKER_CALL_MS_MAX = 10_000;
+/** Connections wait this long for a worker that can take them. */
+export const WORKER_WAIT_MS_MAX = 10_000;
+/** A worker that served this long and then died is replaced at once; others after a wait, doubled each time. */
+export const WORKER_STEADY_MS = 5_000;
+export const WORKER_RETRY_MS_MIN = 100;
+export const WORKER_RETRY_MS_MAX = 5_000;
+/** A worker tells its counts this often while they change, so that little is lost when it is killed. */
+export const WORKER_REPORT_MS = 1_000;
+/** Worker processes of one proxy. */
+export const WORKERS_MAX = 64;
+
 /** A ledger file is rotated at this size. */
 export const LEDGER_BYTES_MAX = 64 * 1024 * 1024;
 /** Rotated ledger files kept beside the current one. */
@@ -136,6 +158,8 @@ export const LEDGER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 export const LEDGER_BATCH_BYTES_MAX = 256 * 1024;
 /** How often it is looked whether the ledger file was moved away, and a failed write is tried again. */
 export const LEDGER_CHECK_MS = 1_000;
+/** A last line without its end that does not grow for this long is nobody's who still writes. */
+export const LEDGER_TORN_MS = 50;
 /** Longest line that a reader of the ledger keeps; a longer one is damage. */
 export const LEDGER_LINE_BYTES_MAX = 1024 * 1024;
 /** Where changes of a followed ledger are not announced, they are looked for this often. */
@@ -170,6 +194,8 @@ export const METRIC_SERIES_MAX = 512;
 export const TWIN_KEPT_REQUESTS = 2_000;
 /** Request bodies that a twin keeps in memory, all together. */
 export const TWIN_KEPT_BYTES_MAX = 256 * 1024 * 1024;
+/** What a twin keeps of the payload of one answer that a fault befell. */
+export const TWIN_BROKEN_BYTES_MAX = 4 * 1024 * 1024;
 /** Largest request body that a twin accepts: the Messages API's own limit. */
 export const TWIN_BODY_BYTES_MAX = 32 * 1024 * 1024;
 /** Deltas, words or milliseconds that one directive may ask of a twin. */
@@ -220,10 +246,26 @@ export const DRILL_SAMPLES_MAX = 4_096;
 export const DRILL_SETTLE_MS_MAX = 10_000;
 /** Exchanges that a drill's client puts on one connection, so that connections come and go too. */
 export const DRILL_REQUESTS_MAX = 100;
+/** Last bytes of an answer that a drill's client keeps: room for an error event with a long text. */
+export const DRILL_TAIL_BYTES_MAX = 8 * 1024;
+/** The same of an answer under a content coding, which is read as a whole. */
+export const DRILL_DECODED_BYTES_MAX = 1024 * 1024;
 /** Clients of a drill at once. */
 export const DRILL_CONCURRENCY_MAX = 1_024;
 /** Requests that reached the twin and are not matched yet; a drill takes them out long before. */
 export const DRILL_KEPT_MAX = 20_000;
+/** A chaos drill lets a short exchange arrive this often. */
+export const CHAOS_ARRIVAL_MS = 20;
+/** Short exchanges of a chaos drill under way at once. */
+export const CHAOS_ARRIVALS_OPEN_MAX = 32;
+/** How long a chaos drill waits for its streams to be open, and for what must be gone to be gone. */
+export const CHAOS_SETTLE_MS_MAX = 20_000;
+/** What a process that is killed has not written yet: exchanges that ended this shortly before. */
+export const CHAOS_UNWRITTEN_MS = 250;
+/** Bytes under way in one direction of a connection that a drill delays: 8 MB in 15 ms is 4 Gbit/s. */
+export const DRILL_DELAY_BYTES_MAX = 8 * 1024 * 1024;
+/** Longest round trip that a drill emulates. */
+export const DRILL_RTT_MS_MAX = 1_000;
 
 /** Memory of the database that a report is made in; beyond, it writes to a temporary folder. */
 export const REPORT_MEMORY_BYTES_MAX = 512 * 1024 * 1024;

@@ -1,33 +1,42 @@
-/** Reads the records of a drill as evidence: how many, where they went, what they say of streams. */
+/** Reads the records of a drill as evidence: how many, where they went, and of which classes. */
+import { createClasses, type RecordClasses } from './expected-records.ts';
 import type { DrillRecord } from './types.ts';
 
 /** What the ledger says of a drill. */
 export interface LedgerCount {
   readonly records: number;
-  /** Records of which model and lane do not belong together. */
-  readonly misroutes: number;
-  /** Records of a 200 that is not intact, or of a stream that is not complete. */
-  readonly notWhole: number;
+  /** By model and lane, such as `claude-haiku-5-5 zai`. */
+  readonly ways: ReadonlyMap<string, number>;
   /** By lane and decision, such as `zai forced_model`. */
   readonly decisions: ReadonlyMap<string, number>;
+  /** Exchanges that the proxy tried more than once. */
+  readonly retries: number;
+  readonly classes: RecordClasses;
 }
-
-const HAIKU = /haiku/i;
-const OK = 200;
 
 /** Counts records, one at a time. */
 export async function countRecords(records: AsyncIterable<DrillRecord>): Promise<LedgerCount> {
+  const ways = new Map<string, number>();
   const decisions = new Map<string, number>();
-  const counts = { records: 0, misroutes: 0, notWhole: 0 };
+  const { classes, add } = createClasses();
+  let count = 0;
+  let retries = 0;
   for await (const record of records) {
-    counts.records += 1;
-    const lane = HAIKU.test(record.model ?? '') ? 'zai' : 'anthropic';
-    if (record.lane !== lane) counts.misroutes += 1;
-    const isStream = record.op === 'stream' && record.status === OK;
-    const whole = record.intact && (!isStream || record.sse === 'complete');
-    if (record.status === OK && !whole) counts.notWhole += 1;
-    const way = `${record.lane} ${record.decision}`;
-    decisions.set(way, (decisions.get(way) ?? 0) + 1);
+    count += 1;
+    if (record.retry) retries += 1;
+    increment(ways, wayOf(record.model ?? '-', record.lane));
+    increment(decisions, `${record.lane} ${record.decision}`);
+    add(record);
   }
-  return { ...counts, decisions };
+  return { records: count, ways, decisions, retries, classes };
+}
+
+/** The name under which exchanges of a model on a lane are counted. */
+export function wayOf(model: string, lane: string): string {
+  return `${model} ${lane}`;
+}
+
+/** Counts one more of a name. */
+export function increment(counts: Map<string, number>, name: string): void {
+  counts.set(name, (counts.get(name) ?? 0) + 1);
 }

@@ -20,6 +20,22 @@ test('soak, alternate and burst ask both lanes in turn; parallel asks Haiku alon
   for (let i = 0; i < 10; i += 1) assert.match(requestOf(plan, i, true).model, /haiku/);
 });
 
+test('with the switch in place of the model, every request is a Haiku and all clients turn at once', () => {
+  const plan = planOf('soak', { alternation: 'force', concurrency: 3 });
+  const asked = Array.from({ length: 240 }, (_, i) => requestOf(plan, i, true));
+  assert(asked.every(({ model }) => /haiku/.test(model)));
+  const turns = asked.slice(0, 9).map(({ lane }) => lane);
+  assert.deepEqual(turns, [...fill('anthropic'), ...fill('zai'), ...fill('anthropic')]);
+  for (const lane of ['anthropic', 'zai']) {
+    const shapes = asked.flatMap((one, i) => (one.lane === lane ? [plan.shapeOf(i)] : []));
+    assert(new Set(shapes).size >= 4);
+  }
+});
+
+function fill(lane: string): string[] {
+  return Array.from({ length: 3 }, () => lane);
+}
+
 test('both lanes get every shape of answer', () => {
   const plan = planOf('burst');
   for (const lane of ['anthropic', 'zai']) {

@@ -11,6 +11,10 @@ export type DrillName = (typeof DRILL_NAMES)[number];
 export const DRILL_CLIENTS = ['raw', 'sdk'] as const;
 export type DrillClientName = (typeof DRILL_CLIENTS)[number];
 
+/** What makes the lanes alternate: the model of the request, or the `force` switch of the proxy. */
+export const ALTERNATIONS = ['model', 'force'] as const;
+export type Alternation = (typeof ALTERNATIONS)[number];
+
 /** A drill, ready to run. It ends with whichever bound is reached first. */
 export interface Plan {
   readonly name: DrillName;
@@ -20,10 +24,17 @@ export interface Plan {
   readonly concurrency: number;
   /** Each client waits so long after an exchange. */
   readonly pauseMs: number;
+  /**
+   * Null: the switches of the proxy are left as they are. `model`: `force` stays on. `force`: every
+   * request is a Haiku, and the switch is set before it for the lane that it shall take.
+   */
+  readonly alternation: Alternation | null;
   /** The lane of request number `index`. */
   readonly laneOf: (index: number) => DrillLane;
   /** Of what request number `index` is made. */
   readonly shapeOf: (index: number) => Shape;
+  /** A prompt is filled up to this length; 0 leaves it as it is. */
+  readonly promptBytes: number;
 }
 
 /** What a caller may change of a drill. */
@@ -32,6 +43,7 @@ export interface PlanOptions {
   readonly count?: number | undefined;
   readonly concurrency?: number | undefined;
   readonly pauseMs?: number | undefined;
+  readonly alternation?: Alternation | undefined;
 }
 
 /** The kinds of answers that are asked for. */
@@ -41,6 +53,7 @@ const SONNET = 'claude-sonnet-5-5';
 const HAIKU = 'claude-haiku-5-5';
 const MS_PER_MINUTE = 60_000;
 const MAX_TOKENS = 1_000;
+const FILLING = ' and so on, line after line of a long conversation';
 
 /** Mostly short streams, as agents have them; each kind comes to both lanes. */
 const MIXTURE: readonly Shape[] = [
@@ -90,12 +103,14 @@ const WARMUP: readonly (readonly [DrillLane, Shape])[] = [
 const DEFAULTS: Readonly<Record<DrillName, Plan>> = {
   warmup: {
     name: 'warmup',
+    alternation: null,
     count: WARMUP.length,
     ms: null,
     concurrency: 1,
     pauseMs: 0,
     laneOf: (index) => WARMUP[index]?.[0] ?? 'anthropic',
     shapeOf: (index) => WARMUP[index]?.[1] ?? 'short',
+    promptBytes: 0,
   },
   alternate: drillOf('alternate', { count: 20, pauseMs: 250 }),
   soak: drillOf('soak', { ms: 30 * MS_PER_MINUTE, pauseMs: 2_000 }),
@@ -104,21 +119,40 @@ const DEFAULTS: Readonly<Record<DrillName, Plan>> = {
 };
 
 function drillOf(name: DrillName, own: Partial<Plan>): Plan {
-  const common = { count: null, ms: null, concurrency: 1, pauseMs: 0 };
+  const common = {
+    count: null,
+    ms: null,
+    concurrency: 1,
+    pauseMs: 0,
+    promptBytes: 0,
+    alternation: null,
+  };
   return { name, ...common, laneOf: alternating, shapeOf: mixed, ...own };
 }
 
 /** A drill with what the caller changed. A time that is given takes the place of the usual count. */
 export function planOf(name: DrillName, options: PlanOptions = {}): Plan {
   const usual = DEFAULTS[name];
-  const { minutes, count, concurrency, pauseMs } = options;
+  const { minutes, count, concurrency, pauseMs, alternation = usual.alternation } = options;
   const bounded = minutes !== undefined || count !== undefined;
+  const clients = concurrency ?? usual.concurrency;
   return {
     ...usual,
+    ...(alternation === 'force' ? inTurns(clients) : {}),
+    alternation,
     count: bounded ? (count ?? null) : usual.count,
     ms: bounded ? (minutes === undefined ? null : minutes * MS_PER_MINUTE) : usual.ms,
-    concurrency: concurrency ?? usual.concurrency,
+    concurrency: clients,
     pauseMs: pauseMs ?? usual.pauseMs,
+  };
+}
+
+/** All clients ask the same lane, then the other: the switch is for all of them at once. */
+function inTurns(clients: number): Pick<Plan, 'laneOf' | 'shapeOf'> {
+  const turnOf = (index: number): number => Math.floor(index / clients);
+  return {
+    laneOf: (index) => alternating(turnOf(index)),
+    shapeOf: (index) => mixed(turnOf(index)),
   };
 }
 
@@ -131,12 +165,13 @@ export function requestOf(plan: Plan, index: number, simulated: boolean): DrillR
   const lane = plan.laneOf(index);
   const shape = plan.shapeOf(index);
   const tag = tagOf(index);
+  const asked = simulated ? DIRECTIVES[shape] : WORDS[shape];
   return {
     tag,
-    model: lane === 'zai' ? HAIKU : SONNET,
+    model: lane === 'zai' || plan.alternation === 'force' ? HAIKU : SONNET,
     lane,
     stream: shape !== 'once',
-    prompt: `${simulated ? DIRECTIVES[shape] : WORDS[shape]} (${tag})`,
+    prompt: `${asked.padEnd(plan.promptBytes, FILLING)} (${tag})`,
     maxTokens: MAX_TOKENS,
   };
 }
@@ -144,7 +179,8 @@ export function requestOf(plan: Plan, index: number, simulated: boolean): DrillR
 const TAG_PREFIX = 'drill-';
 const TAG_DIGITS = 9;
 
-function tagOf(index: number): string {
+/** The tag of request number `index`. */
+export function tagOf(index: number): string {
   return TAG_PREFIX + String(index).padStart(TAG_DIGITS, '0');
 }
 

@@ -148,7 +148,7 @@ function connectionOn(socket: net.Socket, access: Access): RawConnection {
     onInterim: () => undefined,
     onHead: (head) => {
       keepAlive = head.keepAlive;
-      current?.listener.head(head.status);
+      current?.listener.head(head.status, head.fields);
     },
     onBody: (wire, data) => {
       if (data === null) current?.listener.payload(wire);

@@ -1,8 +1,10 @@
 /** A drill in words: the line while it runs, what is printed at its end, and the same as JSON. */
 import type { Histogram, Quantiles } from './histogram.ts';
+import type { LedgerCount } from './ledger-check.ts';
 import type { DrillOutcome, Progress } from './run.ts';
 import type { WatchedTrend } from './samples.ts';
-import type { Check } from './verdict.ts';
+import type { Counts, FaultCount } from './tally.ts';
+import { type Check, misroutesIn } from './verdict.ts';
 
 /** How it is called what the drill ran against and with. */
 export interface Setting {
@@ -38,12 +40,13 @@ export function describe(outcome: DrillOutcome, setting: Setting): string {
   const lanes = [...counts.lanes].map(([lane, count]) => `${lane} ${count}`).join(', ');
   const lines = [
     `drill ${plan.name}: ${setting.client} client, ${setting.via}, against ${setting.against}` +
-      `${interrupted ? '; INTERRUPTED' : ''}`,
+      `${interrupted ? '; INTERRUPTED' : ''}${outcome.final ? '' : '; SO FAR'}`,
     '',
     `exchanges  ${counts.exchanges} in ${seconds.toFixed(1)} s, ${rate(counts.exchanges, seconds)}/s, ` +
       `${(counts.bytes / 1e6).toFixed(1)} MB of answers`,
     `lanes      ${lanes || 'none'}`,
     `whole      ${counts.whole}`,
+    ...faultLines(counts),
     `misroutes  ${counts.misroutes}`,
     `stalls     ${counts.stalls}`,
     `errors     ${errors || 'none'}`,
@@ -67,7 +70,9 @@ export function summary(outcome: DrillOutcome, setting: Setting) {
     ...setting,
     concurrency: plan.concurrency,
     pause_ms: plan.pauseMs,
+    alternates: plan.alternation,
     interrupted: outcome.interrupted,
+    final: outcome.final,
     seconds: round(seconds),
     exchanges: counts.exchanges,
     rate_per_s: round(counts.exchanges / Math.max(seconds, 0.001)),
@@ -77,6 +82,9 @@ export function summary(outcome: DrillOutcome, setting: Setting) {
     stalls: counts.stalls,
     abandoned: counts.abandoned,
     errors: Object.fromEntries(counts.errors),
+    spoilt: counts.spoilt,
+    faults: Object.fromEntries(counts.faults),
+    retried: counts.retried,
     lanes: Object.fromEntries(counts.lanes),
     answer_bytes: counts.bytes,
     latency_ms: rounded(counts.latency.summary()),
@@ -86,13 +94,33 @@ export function summary(outcome: DrillOutcome, setting: Setting) {
         ? null
         : {
             records: ledger.records,
-            misroutes: ledger.misroutes,
-            not_whole: ledger.notWhole,
+            misroutes: misroutesIn(ledger, counts),
+            retries: ledger.retries,
             decisions: Object.fromEntries(ledger.decisions),
+            classes: classesOf(ledger.classes),
           },
     trends: Object.fromEntries(outcome.trends.map((trend) => [trend.name, trendValue(trend)])),
     checks: outcome.checks,
   };
+}
+
+/** Nothing where no fault was met. */
+function faultLines({ faults, spoilt, retried }: Counts): string[] {
+  if (faults.size === 0) return [];
+  const kinds = [...faults].sort(([a], [b]) => (a < b ? -1 : 1));
+  return [
+    `faults     ${spoilt} exchanges met one and were delivered as sent, ${retried} tried twice`,
+    ...kinds.map(([kind, count]) => `           ${kind}: ${faultText(count)}`),
+  ];
+}
+
+function faultText({ met, delivered }: FaultCount): string {
+  return `met ${met}, delivered as sent ${delivered}`;
+}
+
+/** How many records of each class. */
+function classesOf(classes: LedgerCount['classes']): Record<string, number> {
+  return Object.fromEntries([...classes].map(([name, { count }]) => [name, count]));
 }
 
 function trendValue(trend: WatchedTrend) {

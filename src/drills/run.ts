@@ -2,13 +2,15 @@
  * Runs a drill: so many clients, one request after the other, until a bound is reached or somebody
  * says stop; then waits for everything to settle, reads the ledger and judges.
  */
+import assert from 'node:assert';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DRILL_SETTLE_MS_MAX } from '../core/limits.ts';
+import { createLaneSwitch, type LaneSwitch } from './lane-switch.ts';
 import { countRecords, type LedgerCount } from './ledger-check.ts';
 import { type Plan, requestOf } from './plan.ts';
 import { type Sampler, startSampler, trendsOf, type WatchedTrend } from './samples.ts';
 import { type Counts, createTally, type Tally } from './tally.ts';
-import type { DrillClient, ProxyView, Sample } from './types.ts';
+import type { DrillClient, DrillLane, ProxyView, Sample } from './types.ts';
 import { type Check, judge } from './verdict.ts';
 import { createWitness, type Witness, type WitnessedTwin } from './witness.ts';
 
@@ -22,10 +24,27 @@ export interface DrillOptions {
   readonly twin: WitnessedTwin | null;
   /** A twin answers, here or elsewhere; else a real model reads the prompts. */
   readonly simulated: boolean;
+  /** Sets where Haiku goes, for a plan that alternates by it. */
+  readonly setLane?: (lane: DrillLane) => Promise<void>;
   /** Ends the drill early, cleanly. */
   readonly stop: AbortSignal;
+  /** Counted into, where several runs are counted as one. Default: a new one. */
+  readonly tally?: Tally;
   /** Told twice a second how it goes. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Told now and then what came of it so far, without the ledger. */
+  readonly interim?: {
+    readonly everyMs: number;
+    readonly tell: (outcome: DrillOutcome) => void;
+  };
+}
+
+/** The parts of a drill that runs. */
+interface Running {
+  readonly options: DrillOptions;
+  readonly tally: Tally;
+  readonly witness: Witness | null;
+  readonly sampler: Sampler;
 }
 
 /** How a running drill goes. */
@@ -40,6 +59,8 @@ export interface DrillOutcome {
   readonly plan: Plan;
   readonly witnessed: boolean;
   readonly interrupted: boolean;
+  /** False while it runs. */
+  readonly final: boolean;
   /** Of the load alone. */
   readonly seconds: number;
   readonly counts: Counts;
@@ -58,10 +79,10 @@ const RETRY_MS = 100;
 
 /** Runs a drill to its end. Rejects only where the drill itself is broken. */
 export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
-  const { stop } = options;
-  const tally = createTally();
+  const { tally = createTally() } = options;
   const witness = options.twin === null ? null : createWitness(options.twin, tally.add);
   const sampler = startSampler(options.proxy.look);
+  const running: Running = { options, tally, witness, sampler };
   const started = performance.now();
   const secondsNow = (): number => (performance.now() - started) / 1000;
   const settling = setInterval(() => witness?.settle(), SETTLE_EVERY_MS);
@@ -69,51 +90,59 @@ export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
     const sample = sampler.samples().at(-1) ?? null;
     options.onProgress?.({ seconds: secondsNow(), counts: tally, sample });
   }, PROGRESS_MS);
+  const interim = startInterim(options, () =>
+    outcomeOf(running, { seconds: secondsNow(), final: false }, null),
+  );
   let seconds = 0;
   try {
-    await load(options, tally, witness, started);
+    await load(running, started);
     seconds = secondsNow();
     await settle(witness);
   } finally {
     clearInterval(settling);
     clearInterval(telling);
+    clearInterval(interim);
     await sampler.stop();
   }
-  return conclude(options, tally, sampler, { seconds, interrupted: stop.aborted });
+  const records = await options.proxy.records(tally.exchanges);
+  const ledger = records === null ? null : await countRecords(records);
+  return outcomeOf(running, { seconds, final: true }, ledger);
 }
 
-async function conclude(
-  { plan, proxy, twin }: DrillOptions,
-  tally: Tally,
-  sampler: Sampler,
-  how: { readonly seconds: number; readonly interrupted: boolean },
-): Promise<DrillOutcome> {
-  const records = await proxy.records(tally.exchanges);
-  const ledger = records === null ? null : await countRecords(records);
+function startInterim(
+  { interim }: DrillOptions,
+  outcome: () => DrillOutcome,
+): NodeJS.Timeout | undefined {
+  return interim && setInterval(() => interim.tell(outcome()), interim.everyMs);
+}
+
+function outcomeOf(
+  { options, tally, sampler, witness }: Running,
+  how: Pick<DrillOutcome, 'seconds' | 'final'>,
+  ledger: LedgerCount | null,
+): DrillOutcome {
+  const { plan, stop } = options;
   const trends = trendsOf(sampler.samples());
-  const witnessed = twin !== null;
-  const { interrupted } = how;
+  const witnessed = witness !== null;
+  const interrupted = stop.aborted;
   const checks = judge({
     name: plan.name,
     counts: tally,
     ledger,
     trends,
     witnessed,
+    unseenTriesMax: witness?.unseenTriesMax(plan.concurrency) ?? 0,
     interrupted,
   });
   const ok = checks.every((check) => check.met !== false);
-  return { plan, witnessed, counts: tally, ledger, trends, checks, ok, ...how };
+  return { plan, witnessed, interrupted, counts: tally, ledger, trends, checks, ok, ...how };
 }
 
 /** All clients, until the last has ended. */
-async function load(
-  options: DrillOptions,
-  tally: Tally,
-  witness: Witness | null,
-  started: number,
-): Promise<void> {
+async function load({ options, tally, witness }: Running, started: number): Promise<void> {
   const { plan, stop } = options;
   let next = 0;
+  const lanes = laneSwitchFor(options);
   const isOver = (): boolean =>
     stop.aborted ||
     (plan.count !== null && next >= plan.count) ||
@@ -123,7 +152,8 @@ async function load(
       const index = next;
       next += 1;
       const request = requestOf(plan, index, options.simulated);
-      const heard = await client.ask(request);
+      await lanes?.enter(request.lane);
+      const heard = await client.ask(request).finally(() => lanes?.leave());
       if (witness !== null && heard.sent) witness.heard(request, heard);
       else tally.add(request, heard, null);
       if (index % SETTLE_EVERY_EXCHANGES === 0) witness?.settle();
@@ -140,6 +170,12 @@ async function load(
     await Promise.all(clients.map((client) => client.close()));
   }
   await done;
+}
+
+function laneSwitchFor({ plan, setLane }: DrillOptions): LaneSwitch | null {
+  if (plan.alternation !== 'force') return null;
+  assert(setLane !== undefined, 'a plan that alternates by the switch can set it');
+  return createLaneSwitch(setLane);
 }
 
 /** Resolves when the drill was stopped and its exchanges had their time to finish. */

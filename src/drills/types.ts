@@ -4,6 +4,8 @@
  * room is handed functions.
  */
 
+import type { StreamEnd } from './stream-end.ts';
+
 /** A lane of the contract that a drill judges by. */
 export type DrillLane = 'anthropic' | 'zai';
 
@@ -26,6 +28,10 @@ export type FailureKind = 'connect' | 'tls' | 'reset' | 'cut' | 'protocol' | 'st
 export interface Heard {
   /** 0 where no head came. */
   readonly status: number;
+  /** The answer is an error of the proxy's own; its code. */
+  readonly own: string | null;
+  /** The upstream's id of the request, where its answer has one. */
+  readonly requestId: string | null;
   /** Payload bytes. */
   readonly bytes: number;
   /** Hex SHA-256 of the payload. */
@@ -34,6 +40,8 @@ export interface Heard {
   readonly ended: boolean;
   /** A stream's last event was `message_stop`; an answer in one piece was a whole JSON object. */
   readonly closed: boolean;
+  /** What an event stream said at its end, whole or cut; null where the answer was none. */
+  readonly stream: StreamEnd | null;
   /** From the start of the request to the head of the answer, ms; null where none came. */
   readonly ttfbMs: number | null;
   /** To the last byte, ms. */
@@ -73,7 +81,11 @@ export interface DrillRecord {
   readonly op: 'stream' | 'nonstream';
   readonly status: number | null;
   readonly sse: string | null;
+  readonly err_type: string | null;
   readonly intact: boolean;
+  readonly retry: boolean;
+  readonly bytes_down: number;
+  readonly request_id: string | null;
 }
 
 /** One look at the proxy. */

@@ -3,42 +3,83 @@ import { describe as group, test } from 'node:test';
 
 import { countRecords, type LedgerCount } from './ledger-check.ts';
 import { planOf, requestOf } from './plan.ts';
-import { createTally } from './tally.ts';
+import { type Counts, createTally } from './tally.ts';
 import type { DrillRecord, Heard } from './types.ts';
 import { type Evidence, judge } from './verdict.ts';
-import type { Fault } from './witness.ts';
+import type { Sighting } from './witness.ts';
 
 const GOOD: Heard = {
   status: 200,
+  own: null,
+  requestId: null,
   bytes: 10,
   sha256: 'aa',
   ended: true,
+  stream: { stopped: true, error: null },
   closed: true,
   ttfbMs: 1,
   latencyMs: 2,
   failure: null,
   sent: true,
 };
-const LEDGER: LedgerCount = { records: 2, misroutes: 0, notWhole: 0, decisions: new Map() };
+const HAIKU = 'claude-haiku-5-5';
+/** Of the first exchange. */
+const RECORD: DrillRecord = {
+  lane: 'anthropic',
+  decision: 'default',
+  model: 'claude-sonnet-5-5',
+  op: 'stream',
+  status: 200,
+  sse: 'complete',
+  err_type: null,
+  intact: true,
+  retry: false,
+  bytes_down: 10,
+  request_id: null,
+};
+
+/** A ledger that agrees with what the clients had. */
+function ledgerOf(counts: Counts): LedgerCount {
+  const { exchanges, ways, retried, expected } = counts;
+  return { records: exchanges, ways, decisions: new Map(), retries: retried, classes: expected };
+}
+
+function sighting(over: Partial<Sighting> = {}): Sighting {
+  return { fault: null, met: [], tries: 1, ...over };
+}
 
 /** Two exchanges, the second with something of its own. */
-function evidence(second: Partial<Heard> = {}, fault: Fault | null = null): Evidence {
+function evidence(second: Partial<Heard> = {}, seen: Partial<Sighting> = {}): Evidence {
   const counts = createTally();
   const plan = planOf('soak');
-  counts.add(requestOf(plan, 0, true), GOOD, null);
-  counts.add(requestOf(plan, 1, true), { ...GOOD, ...second }, fault);
+  counts.add(requestOf(plan, 0, true), GOOD, sighting());
+  counts.add(requestOf(plan, 1, true), { ...GOOD, ...second }, sighting(seen));
   return {
     name: 'soak',
     counts,
-    ledger: LEDGER,
+    ledger: ledgerOf(counts),
     trends: [],
     witnessed: true,
+    unseenTriesMax: 0,
     interrupted: false,
   };
 }
 
+/** The same with the first record of the ledger changed, or left out. */
+async function withRecord(given: Evidence, change: Partial<DrillRecord> | null): Promise<Evidence> {
+  async function* records() {
+    if (change !== null) yield { ...RECORD, ...change };
+    yield { ...RECORD, lane: 'zai', model: HAIKU };
+  }
+  return { ...given, ledger: await countRecords(records()) };
+}
+
 function failing(given: Evidence): string[] {
   return judge(given).flatMap((check) => (check.met === false ? [check.name] : []));
+}
+
+function detailOf(given: Evidence, name: string): string {
+  return judge(given).find((check) => check.name === name)?.detail ?? '';
 }
 
 group('a drill', () => {
@@ -49,54 +90,90 @@ group('a drill', () => {
   for (const [what, second, fault, expected] of [
     ['a misroute', {}, 'misroute', ['routing', 'streams']],
     ['altered bytes', {}, 'altered', ['streams']],
+    ['an answer in place of the upstream’s', {}, 'replaced', ['streams']],
+    ['a request that was sent again', {}, 'repeated', ['streams']],
     ['a cut stream', { failure: 'cut', ended: false }, null, ['streams']],
     ['a reset', { failure: 'reset', status: 0 }, null, ['streams']],
     ['a stall', { failure: 'stall' }, null, ['streams', 'stalls']],
     ['a stream without its last event', { closed: false }, null, ['streams']],
     ['a refused credential', { status: 401 }, null, ['streams']],
-    [
-      'a proxy that is not there',
-      { failure: 'connect', sent: false },
-      null,
-      ['streams', 'records'],
-    ],
+    ['a proxy that is not there', { failure: 'connect', sent: false }, null, ['streams']],
   ] as const) {
     test(`with ${what} fails`, () => {
-      assert.deepEqual(failing(evidence(second, fault)), expected);
+      assert.deepEqual(failing(evidence(second, { fault })), expected);
     });
   }
 
   test('with an upstream that is busy now and then passes, and says so', () => {
     const given = evidence({ status: 429 });
     assert.deepEqual(failing(given), []);
-    const streams = judge(given).find((check) => check.name === 'streams');
-    assert.match(streams?.detail ?? '', /1 refused by a busy upstream/);
+    assert.match(detailOf(given, 'streams'), /1 refused by a busy upstream/);
   });
 
   test('in which nothing came whole fails', () => {
     const given = evidence();
     const counts = createTally();
-    counts.add(requestOf(planOf('soak'), 0, true), { ...GOOD, status: 503 }, null);
+    counts.add(requestOf(planOf('soak'), 0, true), { ...GOOD, status: 503 }, sighting());
     assert(failing({ ...given, counts, ledger: null }).includes('streams'));
   });
 
-  test('with a record too few or too many fails', () => {
-    for (const records of [1, 3]) {
-      assert.deepEqual(failing({ ...evidence(), ledger: { ...LEDGER, records } }), ['records']);
-    }
+  for (const [what, change, words] of [
+    ['missing', null, /without their record: 1 of claude-sonnet-5-5 stream 200 complete - intact/],
+    ['that says cut', { sse: 'cut' }, /of no exchange: 1 of claude-sonnet-5-5 stream 200 cut/],
+    ['that is not intact', { intact: false }, /of no exchange: .* not intact/],
+    ['of another status', { status: 502 }, /of no exchange: .* 502/],
+    ['of an error', { err_type: 'net' }, /of no exchange: .* complete net intact/],
+    ['of other bytes', { bytes_down: 11 }, /of other bytes or ids: claude-sonnet-5-5 stream/],
+    ['of another request id', { request_id: 'req_2' }, /of other bytes or ids/],
+    [
+      'of a retry that nobody saw',
+      { retry: true },
+      /1 retries, but 0 requests came more than once/,
+    ],
+  ] as const) {
+    test(`with a record ${what} fails`, async () => {
+      assert.deepEqual(failing(await withRecord(evidence(), {})), []);
+      const given = await withRecord(evidence(), change);
+      assert.deepEqual(failing(given), ['records']);
+      assert.match(detailOf(given, 'records'), words);
+    });
+  }
+
+  test('with a misroute in the ledger alone fails', async () => {
+    assert.deepEqual(failing(await withRecord(evidence(), { lane: 'zai' })), ['routing']);
   });
 
-  test('with a misroute, or a stream that is not whole, in the ledger alone fails', () => {
-    const misroutes = { ...evidence(), ledger: { ...LEDGER, misroutes: 1 } };
-    assert.deepEqual(failing(misroutes), ['routing']);
-    const notWhole = { ...evidence(), ledger: { ...LEDGER, notWhole: 1 } };
-    assert.deepEqual(failing(notWhole), ['streams']);
+  test('may have tries that the twin never saw, where it closes idle connections', async () => {
+    const given = await withRecord(evidence(), { retry: true });
+    assert.deepEqual(failing({ ...given, unseenTriesMax: 1 }), []);
+    const unseen = evidence({}, { tries: 2 });
+    assert.deepEqual(failing({ ...unseen, ledger: { ...ledgerOf(unseen.counts), retries: 0 } }), [
+      'records',
+    ]);
   });
 
-  test('that was interrupted may lack the records of what it cut itself', () => {
+  test('that was interrupted may have records of any kind, or none, of what it cut itself', async () => {
     const cut = { ...evidence({ failure: 'abandoned', ended: false }), interrupted: true };
-    assert.deepEqual(failing({ ...cut, ledger: { ...LEDGER, records: 1 } }), []);
-    assert.deepEqual(failing({ ...cut, ledger: { ...LEDGER, notWhole: 1 } }), []);
+    assert.equal(cut.counts.unforeseen, 1);
+    assert.deepEqual(failing(cut), []);
+    async function* both(sse: string) {
+      yield RECORD;
+      yield { ...RECORD, lane: 'zai', model: HAIKU, sse, intact: false };
+    }
+    assert.deepEqual(failing({ ...cut, ledger: await countRecords(both('client_gone')) }), []);
+  });
+
+  test('with an exchange that met a fault, and was delivered as sent, passes', () => {
+    const met = ['reset_mid_stream'] as const;
+    const broken = { ended: false, closed: false, failure: 'cut' } as const;
+    const given = evidence(broken, { met });
+    assert.deepEqual(failing(given), []);
+    assert.deepEqual([given.counts.whole, given.counts.spoilt], [1, 1]);
+    assert.deepEqual(given.counts.faults.get('reset_mid_stream'), { met: 1, delivered: 1 });
+    assert.equal(given.counts.errors.size, 0);
+    const mended = evidence(broken, { met, fault: 'altered' });
+    assert.deepEqual(failing(mended), ['streams']);
+    assert.deepEqual(mended.counts.faults.get('reset_mid_stream'), { met: 1, delivered: 0 });
   });
 
   test('with a leak fails; one too short for a verdict is not judged', () => {
@@ -129,44 +206,15 @@ group('a drill', () => {
 test('warmup wants its three answers on the lanes and by the decisions of the contract', () => {
   const counts = createTally();
   const plan = planOf('warmup');
-  for (const index of [0, 1, 2]) counts.add(requestOf(plan, index, true), GOOD, null);
-  const given = { ...evidence(), name: 'warmup', counts } as const;
-  const ledgerOf = (haiku: string) => ({
-    ...LEDGER,
-    records: 3,
-    decisions: new Map([
+  for (const index of [0, 1, 2]) counts.add(requestOf(plan, index, true), GOOD, sighting());
+  const by = (haiku: string): Evidence => {
+    const decisions = new Map([
       [haiku, 1],
       ['anthropic default', 2],
-    ]),
-  });
-  assert.deepEqual(failing({ ...given, ledger: ledgerOf('zai forced_model') }), []);
-  assert.deepEqual(failing({ ...given, ledger: ledgerOf('zai subagent') }), ['T1 haiku on zai']);
-  assert.deepEqual(failing({ ...given, ledger: ledgerOf('anthropic paused') }), [
-    'T1 haiku on zai',
-  ]);
-});
-
-test('a record counts as misrouted where model and lane do not belong together', async () => {
-  const record = (over: Partial<DrillRecord>): DrillRecord => ({
-    lane: 'anthropic',
-    decision: 'default',
-    model: 'claude-sonnet-5-5',
-    op: 'stream',
-    status: 200,
-    sse: 'complete',
-    intact: true,
-    ...over,
-  });
-  async function* records() {
-    yield record({});
-    yield record({ lane: 'zai', model: 'claude-haiku-5-5', decision: 'forced_model' });
-    yield record({ model: 'claude-haiku-5-5' });
-    yield record({ lane: 'zai' });
-    yield record({ sse: 'cut' });
-    yield record({ intact: false, op: 'nonstream', sse: null });
-    yield record({ status: 429, sse: null });
-  }
-  const { decisions, ...counts } = await countRecords(records());
-  assert.deepEqual(counts, { records: 7, misroutes: 2, notWhole: 2 });
-  assert.equal(decisions.get('anthropic default'), 5);
+    ]);
+    return { ...evidence(), name: 'warmup', counts, ledger: { ...ledgerOf(counts), decisions } };
+  };
+  assert.deepEqual(failing(by('zai forced_model')), []);
+  assert.deepEqual(failing(by('zai subagent')), ['T1 haiku on zai']);
+  assert.deepEqual(failing(by('anthropic paused')), ['T1 haiku on zai']);
 });

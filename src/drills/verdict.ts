@@ -1,4 +1,5 @@
 /** Judges a drill: each check with what it rests on. A check that can not be made says so. */
+import { compareClasses } from './expected-records.ts';
 import type { LedgerCount } from './ledger-check.ts';
 import type { DrillName } from './plan.ts';
 import type { WatchedTrend } from './samples.ts';
@@ -21,6 +22,8 @@ export interface Evidence {
   readonly trends: readonly WatchedTrend[];
   /** A twin was compared with; else only the client and the ledger can tell. */
   readonly witnessed: boolean;
+  /** Tries that the twin may have never seen, by its fault plan. */
+  readonly unseenTriesMax: number;
   /** The drill was ended before its own end. */
   readonly interrupted: boolean;
 }
@@ -41,7 +44,7 @@ export function judge(evidence: Evidence): Check[] {
 }
 
 function routing({ counts, ledger, witnessed }: Evidence): Check {
-  const said = ledger?.misroutes ?? 0;
+  const said = ledger === null ? 0 : misroutesIn(ledger, counts);
   const sources = [
     ...(witnessed ? [`${counts.misroutes} at the upstreams`] : []),
     ...(ledger === null ? [] : [`${said} in the ledger`]),
@@ -60,39 +63,59 @@ function routing({ counts, ledger, witnessed }: Evidence): Check {
   };
 }
 
-/** Every answer that was not the upstream's own refusal arrived whole, and some did. */
-function streams({ counts, ledger, witnessed, interrupted }: Evidence): Check {
-  const { whole, exchanges, abandoned } = counts;
+/** Records of a model on a lane beyond the exchanges that belong there. */
+export function misroutesIn(ledger: LedgerCount, counts: Counts): number {
+  let misroutes = 0;
+  for (const [way, count] of ledger.ways) {
+    misroutes += Math.max(0, count - (counts.ways.get(way) ?? 0));
+  }
+  return misroutes;
+}
+
+/** Every answer arrived as the upstream sent and ended it, and some came whole. */
+function streams({ counts, witnessed, interrupted }: Evidence): Check {
+  const { whole, spoilt, exchanges, abandoned } = counts;
   let busy = 0;
   for (const [kind, count] of counts.errors) if (BUSY.has(kind)) busy += count;
   const failed = sumOf(counts.errors) - busy;
-  const notWhole = ledger?.notWhole ?? 0;
   const parts = [`${whole} of ${exchanges} whole`];
   parts.push(witnessed ? 'byte for byte as sent' : 'by their grammar');
+  if (counts.faults.size > 0) parts.push(`${spoilt} as a fault of the upstream left them`);
   if (busy > 0) parts.push(`${busy} refused by a busy upstream (MITM_ENABLE_BACKOFF=1 retries)`);
   if (abandoned > 0) parts.push(`${abandoned} cut by the end of the drill`);
-  if (notWhole > abandoned) parts.push(`${notWhole} not whole in the ledger`);
-  const some = whole > 0 || (interrupted && exchanges === abandoned);
-  return {
-    name: 'streams',
-    met: failed === 0 && notWhole <= abandoned && some,
-    detail: parts.join(', '),
-  };
+  const some = whole + spoilt > 0 || (interrupted && exchanges === abandoned);
+  return { name: 'streams', met: failed === 0 && some, detail: parts.join(', ') };
 }
 
 function stalls({ counts }: Evidence): Check {
   return { name: 'stalls', met: counts.stalls === 0, detail: `${counts.stalls}` };
 }
 
-/** Exchanges that the end of the drill cut may have no record: their head may not have been read. */
-function records({ counts, ledger }: Evidence): Check {
-  const { exchanges, abandoned } = counts;
+/**
+ * Each exchange has its one record, and each record tells what client and upstream saw. Those of which
+ * nothing can be foreseen (their client left) may have a record of any kind, or none yet.
+ */
+function records({ counts, ledger, witnessed, unseenTriesMax }: Evidence): Check {
   if (ledger === null) return { name: 'records', met: null, detail: 'no ledger to read' };
-  return {
-    name: 'records',
-    met: ledger.records <= exchanges && ledger.records >= exchanges - abandoned,
-    detail: `${ledger.records} records, ${exchanges} exchanges`,
-  };
+  const { missing, surplus, unequal } = compareClasses(counts.expected, ledger.classes);
+  const parts = [`${ledger.records} records, ${counts.exchanges} exchanges`];
+  const isSurplus = sumOf(surplus) > counts.unforeseen;
+  if (missing.size > 0) parts.push(`without their record: ${listed(missing)}`);
+  if (isSurplus) parts.push(`of no exchange: ${listed(surplus)}`);
+  if (unequal.length > 0) parts.push(`of other bytes or ids: ${unequal.join('; ')}`);
+  const retriesMax = counts.retried + unseenTriesMax;
+  const isRetries =
+    !witnessed || (ledger.retries >= counts.retried && ledger.retries <= retriesMax);
+  if (!isRetries) {
+    parts.push(`${ledger.retries} retries, but ${counts.retried} requests came more than once`);
+  }
+  const isSame = missing.size === 0 && !isSurplus && unequal.length === 0;
+  if (isSame && isRetries) parts.push('alike in status, end, bytes and id');
+  return { name: 'records', met: isSame && isRetries, detail: parts.join('; ') };
+}
+
+function listed(classes: ReadonlyMap<string, number>): string {
+  return [...classes].map(([name, count]) => `${count} of ${name}`).join(', ');
 }
 
 function leaks({ trends }: Evidence): Check {

@@ -4,22 +4,26 @@ import { test } from 'node:test';
 import type { ReceivedRequest } from '../twin/types.ts';
 import { planOf, requestOf } from './plan.ts';
 import type { DrillLane, DrillRequest, Heard } from './types.ts';
-import { createWitness, type Fault } from './witness.ts';
+import { createWitness, type Fault, type Sighting } from './witness.ts';
 
 type Draft = { -readonly [K in keyof ReceivedRequest]: ReceivedRequest[K] };
 
 const REQUEST = requestOf(planOf('soak'), 0, true);
 const HEARD: Heard = {
   status: 200,
+  own: null,
+  requestId: null,
   bytes: 10,
   sha256: 'aa',
   ended: true,
+  stream: null,
   closed: true,
   ttfbMs: 1,
   latencyMs: 2,
   failure: null,
   sent: true,
 };
+const CUT = { ended: false, closed: false, failure: 'cut' } as const;
 
 function arrival(request: DrillRequest, answer: Partial<ReceivedRequest['answer']> = {}): Draft {
   return {
@@ -33,8 +37,16 @@ function arrival(request: DrillRequest, answer: Partial<ReceivedRequest['answer'
     whole: true,
     connection: 1,
     aborted: false,
+    broken: null,
     fault: null,
-    answer: { status: 200, bytes: 10, sha256: 'aa', ended: true, ...answer },
+    answer: {
+      status: 200,
+      bytes: 10,
+      sha256: 'aa',
+      ended: true,
+      prefixSha256: () => null,
+      ...answer,
+    },
   };
 }
 
@@ -49,8 +61,12 @@ function scene() {
   });
   const faults: (Fault | null)[] = [];
   const witness = createWitness(
-    { anthropic: endpoint('anthropic'), zai: endpoint('zai') },
-    (_request, _heard, fault) => void faults.push(fault),
+    {
+      anthropic: endpoint('anthropic'),
+      zai: endpoint('zai'),
+      faults: () => ({ seed: 1, rules: [] }),
+    },
+    (_request, _heard, { fault }) => void faults.push(fault),
   );
   return { witness, faults, arrive: (lane: DrillLane, one: Draft) => void kept[lane].push(one) };
 }
@@ -62,11 +78,26 @@ for (const [what, lane, answer, heard, expected] of [
   ['fewer bytes are an altered answer', 'anthropic', { bytes: 11 }, {}, 'altered'],
   ['a good end that the twin never wrote is a cut', 'anthropic', { ended: false }, {}, 'cut'],
   [
-    'an error of the proxy’s own is not the twin’s',
+    'an error of the proxy’s own in place of an answer is a fault',
+    'anthropic',
+    {},
+    { status: 502, own: 'upstream_reset' },
+    'replaced',
+  ],
+  ['an answer that ended and was cut is a cut', 'anthropic', {}, CUT, 'cut'],
+  [
+    'silence of the upstream is its own',
     'anthropic',
     { ended: false },
-    { status: 502 },
+    { ended: false, failure: 'stall' },
     null,
+  ],
+  [
+    'silence with more to be had is a cut',
+    'anthropic',
+    { ended: false, bytes: 11, sha256: 'bb' },
+    { ended: false, failure: 'stall' },
+    'cut',
   ],
   [
     'an error answer is compared too',
@@ -85,6 +116,82 @@ for (const [what, lane, answer, heard, expected] of [
     assert.equal(witness.open, 0);
   });
 }
+
+const OWN = { status: 502, own: 'upstream_reset', bytes: 3, sha256: 'cc' } as const;
+
+for (const [what, broken, answer, heard, expected] of [
+  ['a cut with all bytes', 'fin', {}, CUT, null],
+  ['a cut with fewer bytes', 'fin', { bytes: 11 }, CUT, 'altered'],
+  ['a cut with other bytes', 'fin', { sha256: 'bb' }, CUT, 'altered'],
+  ['an error of the proxy’s own after the head', 'fin', {}, OWN, 'replaced'],
+  ['a clean end', 'fin', {}, {}, 'cut'],
+  ['a reset', 'fin', {}, { ...CUT, failure: 'reset' }, 'cut'],
+  ['a cut with a prefix', 'reset', { bytes: 11, prefixSha256: () => 'aa' }, CUT, null],
+  ['a cut with other bytes', 'reset', { bytes: 11, prefixSha256: () => 'bb' }, CUT, 'altered'],
+  ['a cut with more bytes', 'reset', { bytes: 9 }, CUT, 'altered'],
+  ['a cut of another status', 'reset', { status: 500, prefixSha256: () => 'aa' }, CUT, 'altered'],
+  ['a clean end', 'reset', {}, {}, 'cut'],
+  ['an error of the proxy’s own, the head overtaken', 'reset', {}, OWN, null],
+  ['an error of the proxy’s own', 'reset', { status: 0, bytes: 0 }, OWN, null],
+  ['an error that blames the client', 'reset', { status: 0 }, { ...OWN, status: 400 }, 'cut'],
+  ['an error as the upstream’s', 'reset', { status: 0, bytes: 0 }, { status: 502 }, 'cut'],
+  ['a cut before the head', 'reset', { status: 0, bytes: 0 }, { ...CUT, status: 0 }, 'altered'],
+] as const) {
+  test(`of ${broken} the client hears ${what}: ${expected ?? 'as sent'}`, () => {
+    const { witness, faults, arrive } = scene();
+    const one = arrival(REQUEST, { ended: false, ...answer });
+    arrive('anthropic', { ...one, broken, fault: 'reset_mid_stream' });
+    witness.heard(REQUEST, { ...HEARD, ...heard });
+    witness.settle();
+    assert.deepEqual(faults, [expected]);
+  });
+}
+
+for (const [what, first, expected] of [
+  ['was refused', { answer: { status: 429 } }, null],
+  ['broke before its head', { answer: { status: 0, ended: false }, broken: 'fin' }, null],
+  ['was reset', { answer: { status: 200, ended: false }, broken: 'reset' }, null],
+  ['was answered', { answer: { status: 200 } }, 'repeated'],
+  ['was cut behind its head', { answer: { ended: false }, broken: 'fin' }, 'repeated'],
+] as const) {
+  test(`a request that ${what} and came again: ${expected ?? 'as it should be'}`, () => {
+    const { witness, faults, arrive } = scene();
+    const { answer, ...rest } = first;
+    arrive('anthropic', { ...arrival(REQUEST, answer), ...rest });
+    arrive('anthropic', arrival(REQUEST));
+    witness.heard(REQUEST, HEARD);
+    witness.settle();
+    assert.deepEqual(faults, [expected]);
+  });
+}
+
+test('a request that came three times was repeated too often', () => {
+  const { witness, faults, arrive } = scene();
+  for (const status of [429, 429, 200]) arrive('anthropic', arrival(REQUEST, { status }));
+  witness.heard(REQUEST, HEARD);
+  witness.settle();
+  assert.deepEqual(faults, ['repeated']);
+});
+
+test('the faults of all tries, and their number, are told', () => {
+  const kept: Sighting[] = [];
+  const endpoint = (requests: Draft[]) => ({
+    requests: () => requests.splice(0),
+    clear: () => undefined,
+  });
+  const first = { ...arrival(REQUEST, { status: 401 }), fault: 'auth_mode' } as const;
+  const requests = [first, { ...arrival(REQUEST), fault: 'latency' as const }];
+  const twin = {
+    anthropic: endpoint([]),
+    zai: endpoint([]),
+    faults: () => ({ seed: 1, rules: [] }),
+  };
+  const witness = createWitness(twin, (_request, _heard, seen) => void kept.push(seen));
+  twin.anthropic = endpoint(requests);
+  witness.heard(REQUEST, HEARD);
+  witness.settle();
+  assert.deepEqual(kept, [{ fault: null, met: ['auth_mode', 'latency'], tries: 2 }]);
+});
 
 test('a request at both upstreams is a misroute', () => {
   const { witness, faults, arrive } = scene();

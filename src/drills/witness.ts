@@ -1,12 +1,16 @@
 /**
  * Puts what a client heard beside what the twin received and sent: which upstream a request reached,
- * and whether every byte of the answer arrived. The twin's own record holds the hash of what it sent,
- * so nothing in the stream has to tell.
+ * and whether the answer arrived as it was sent, to its end or to where it was broken off. The twin's
+ * own record holds the hash of what it sent, so nothing in the stream has to tell.
+ *
+ * One rule for every fault of a plan, whatever its kind: an answer that ended arrives whole and ends;
+ * one that was broken off is visibly broken for the client too, and what came is how it began.
  *
  * A request is told by the tag in its body. Both sides may settle in either order; what is settled on
  * both is judged and forgotten, so that memory does not grow with the run.
  */
-import { DRILL_SETTLE_MS_MAX } from '../core/limits.ts';
+import { ATTEMPTS_MAX, DRILL_SETTLE_MS_MAX } from '../core/limits.ts';
+import type { FaultKind } from '../twin/plan-schema.ts';
 import type { ReceivedRequest, Twin } from '../twin/types.ts';
 import { tagWithin } from './plan.ts';
 import type { DrillLane, DrillRequest, Heard } from './types.ts';
@@ -15,17 +19,30 @@ import type { DrillLane, DrillRequest, Heard } from './types.ts';
 export type Fault =
   /** It reached an upstream that it does not belong to. */
   | 'misroute'
+  /** It was sent again where something had happened already, or too often. */
+  | 'repeated'
   /** The client's bytes are not those that were sent. */
   | 'altered'
-  /** The client was told a proper end, or none, other than the twin's. */
+  /** The client was told an end of another kind than the twin's. */
   | 'cut'
+  /** The proxy's own error stands in place of an answer. */
+  | 'replaced'
   /** No upstream saw it, but the client had an answer that says it was served. */
   | 'unseen';
+
+/** What the twin knows of an exchange, all its tries together. */
+export interface Sighting {
+  readonly fault: Fault | null;
+  /** The planned faults that befell it. */
+  readonly met: readonly FaultKind[];
+  /** How often its request came. */
+  readonly tries: number;
+}
 
 /** The parts of a twin that a witness reads. */
 export type WitnessedTwin = {
   readonly [Lane in DrillLane]: Pick<Twin[Lane], 'requests' | 'clear'>;
-};
+} & Pick<Twin, 'faults'>;
 
 export interface Witness {
   /** The client's side of an exchange. */
@@ -34,6 +51,11 @@ export interface Witness {
   settle(): void;
   /** Exchanges of which the other side is still to come. */
   readonly open: number;
+  /**
+   * How many tries the twin may have never seen, since it ended the connection that they were about to
+   * use: a client each for a connection that was shared (HTTP/2), else one.
+   */
+  unseenTriesMax(clients: number): number;
   /** Judges what is left as it stands; nothing more is to come. */
   close(): void;
 }
@@ -50,20 +72,25 @@ interface Pending {
 
 const OK = 200;
 const FAILED_MS = 1_000;
+/** What an upstream that gives no answer is told as. */
+const GATEWAY_ERRORS: ReadonlySet<number> = new Set([502, 504]);
+/** What ends connections; all but the first only where they are shared. */
+const ENDINGS: readonly FaultKind[] = ['idle_close', 'goaway', 'end_mid_stream'];
 const LANES: readonly DrillLane[] = ['anthropic', 'zai'];
 
 /**
  * Begins to watch a twin; what it received before is forgotten.
  *
- * @param judged is told of every exchange once, with its fault or null
+ * @param judged is told of every exchange once
  */
 export function createWitness(
   twin: WitnessedTwin,
-  judged: (request: DrillRequest, heard: Heard, fault: Fault | null) => void,
+  judged: (request: DrillRequest, heard: Heard, sighting: Sighting) => void,
 ): Witness {
   const heardOf = new Map<string, Pending>();
   const arrivedOf = new Map<string, Arrived[]>();
   let unread: Arrived[] = [];
+  let shared = false;
   for (const lane of LANES) twin[lane].clear();
 
   const sort = (arrived: Arrived): void => {
@@ -78,7 +105,10 @@ export function createWitness(
       const requests = twin[lane].requests();
       if (requests.length === 0) continue;
       twin[lane].clear();
-      for (const request of requests) unread.push({ lane, request });
+      for (const request of requests) {
+        unread.push({ lane, request });
+        if (request.protocol === 'h2') shared = true;
+      }
     }
     const seen = unread;
     unread = [];
@@ -92,7 +122,9 @@ export function createWitness(
     const arrived = arrivedOf.get(tag) ?? [];
     heardOf.delete(tag);
     arrivedOf.delete(tag);
-    judged(request, heard, faultOf(request, heard, arrived));
+    const tries = arrived.map((one) => one.request);
+    const met = tries.flatMap(({ fault }) => (fault === null ? [] : [fault]));
+    judged(request, heard, { fault: faultOf(request, heard, arrived), met, tries: tries.length });
   };
   return {
     heard: (request, heard) => {
@@ -109,11 +141,22 @@ export function createWitness(
     get open() {
       return heardOf.size;
     },
+    unseenTriesMax: (clients) => endingsIn(twin, shared) * (shared ? clients : 1),
     close: () => {
       take();
       for (const [tag, pending] of heardOf) judge(tag, pending);
     },
   };
+}
+
+/** Connections that a plan let the twin end without an exchange of theirs knowing. */
+function endingsIn(twin: WitnessedTwin, shared: boolean): number {
+  const kinds = shared ? ENDINGS : ENDINGS.slice(0, 1);
+  let endings = 0;
+  for (const { fault, anthropic, zai } of twin.faults().rules) {
+    if (kinds.includes(fault.kind)) endings += anthropic.fired + zai.fired;
+  }
+  return endings;
 }
 
 /** How long the twin's side is waited for, ms: a request that failed may never have reached it. */
@@ -122,21 +165,62 @@ function patienceFor({ heard }: Pending): number {
 }
 
 function isSettled({ request }: Arrived): boolean {
-  return request.answer.ended || request.aborted;
+  return request.answer.ended || request.aborted || request.broken !== null;
 }
 
 function faultOf({ lane }: DrillRequest, heard: Heard, arrived: readonly Arrived[]): Fault | null {
   if (arrived.some((one) => one.lane !== lane)) return 'misroute';
-  if (heard.failure !== null) return null;
+  const tries = arrived.map((one) => one.request);
+  if (isRepeated(tries)) return 'repeated';
+  if (heard.failure === 'abandoned') return null;
   // The last try is the one whose answer the client got.
-  const answer = arrived.at(-1)?.request.answer;
-  if (answer === undefined) return heard.status === OK ? 'unseen' : null;
-  // An error of the proxy's own, in place of the upstream's answer.
-  if (heard.status !== OK && heard.status !== answer.status) return null;
-  if (!answer.ended) return 'cut';
-  const same =
-    answer.status === heard.status &&
-    answer.bytes === heard.bytes &&
-    answer.sha256 === heard.sha256;
-  return same ? null : 'altered';
+  const last = tries.at(-1);
+  // A failure, or an error of the proxy's own, tells itself what is wrong.
+  if (last === undefined) return heard.ended && heard.own === null ? 'unseen' : null;
+  const { answer, broken } = last;
+  if (answer.ended) return faultOfEnded(heard, answer);
+  if (broken !== null) return faultOfBroken(heard, last);
+  // The client left, and the upstream was silent if there was nothing more to be had from it.
+  return heard.failure === 'stall' && isSame(heard, answer) ? null : 'cut';
+}
+
+/**
+ * Only a request that was refused, or whose connection ended before a byte of the answer, may be sent
+ * once more. A connection may have overtaken a head that was sent; an HTTP/2 stream that is reset is
+ * no connection that ended.
+ */
+function isRepeated(tries: readonly ReceivedRequest[]): boolean {
+  if (tries.length > ATTEMPTS_MAX) return true;
+  return tries.slice(0, -1).some(({ answer, broken, protocol }) => {
+    if (broken === 'reset') return protocol === 'h2';
+    return answer.status > 0 && answer.status < 400;
+  });
+}
+
+function faultOfEnded(heard: Heard, answer: ReceivedRequest['answer']): Fault | null {
+  if (heard.own !== null) return 'replaced';
+  if (!heard.ended) return 'cut';
+  return isSame(heard, answer) ? null : 'altered';
+}
+
+/**
+ * The client must see a break too: a cut after the head, an error of the proxy's own before it. FIN
+ * comes behind what was sent, so all of that must arrive; a reset may overtake the end of it, and the
+ * head too.
+ */
+function faultOfBroken(heard: Heard, { answer, broken }: ReceivedRequest): Fault | null {
+  const nothing = heard.own !== null && GATEWAY_ERRORS.has(heard.status);
+  if (nothing && heard.ended) return answer.status === 0 || broken !== 'fin' ? null : 'replaced';
+  if (heard.own !== null || heard.ended || heard.failure !== 'cut') return 'cut';
+  const isHow =
+    broken === 'fin'
+      ? isSame(heard, answer)
+      : answer.status === heard.status && answer.prefixSha256(heard.bytes) === heard.sha256;
+  return isHow ? null : 'altered';
+}
+
+function isSame(heard: Heard, answer: ReceivedRequest['answer']): boolean {
+  return (
+    answer.status === heard.status && answer.bytes === heard.bytes && answer.sha256 === heard.sha256
+  );
 }

@@ -6,12 +6,15 @@ import type { Fields } from '../core/message.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 import type { DialFailure } from './failure.ts';
 import type { EncodedRequest } from './h1-exchange.ts';
+import { bodyBytesOf } from './h2-window.ts';
 
 /** Begins the exchange on a connection. */
 export type Start = (request: EncodedRequest, events: OutboundEvents) => Outbound;
 
 export class Attempt implements Outbound {
   readonly request: EncodedRequest;
+  /** As `bodyBytesOf` has it. */
+  readonly bodyBytes: number;
   readonly #events: OutboundEvents;
   #exchange: Outbound | null = null;
   #over = false;
@@ -23,6 +26,7 @@ export class Attempt implements Outbound {
 
   constructor(request: EncodedRequest, events: OutboundEvents) {
     this.request = request;
+    this.bodyBytes = bodyBytesOf(request.prepared);
     this.#events = events;
   }
 

@@ -376,6 +376,31 @@ test('GOAWAY: streams below it end well, those above were not processed, and a n
   );
 });
 
+test('a stream that the peer reset, or its GOAWAY covers, was seen: no race with an idle connection', async () => {
+  let sockets: ScriptedH2['sockets'] = [];
+  const endings = new Map<string, (stream: http2.ServerHttp2Stream) => void>([
+    ['/reset', (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR)],
+    ['/away', (stream) => stream.session?.goaway(constants.NGHTTP2_INTERNAL_ERROR, stream.id)],
+    ['/gone', () => sockets[0]?.destroy()],
+  ]);
+  for (const [path, end] of endings) {
+    await withH2(
+      (stream, headers) => {
+        if (headers[':path'] === path) end(stream);
+        else stream.respond({ ':status': 200 }, { endStream: true });
+      },
+      async (rig) => {
+        sockets = rig.sockets;
+        await open(rig).end;
+        await settled();
+        const failure = await open(rig, requestOf({ target: path })).fail;
+        assert.equal(rig.sessions.length, 1);
+        assert.deepEqual([path, failure.reused], [path, path === '/gone']);
+      },
+    );
+  }
+});
+
 test('GOAWAY with an error: above it not processed, below it broken', async () => {
   const streams: http2.ServerHttp2Stream[] = [];
   await withH2(

@@ -31,6 +31,8 @@ export class H2Exchange implements Outbound {
   readonly #events: OutboundEvents;
   readonly #watchdog: Watchdog;
   readonly #reused: boolean;
+  /** Of the body, until it was sent; they count against the session's window. */
+  #owed: number;
   #stream: ClientHttp2Stream | null = null;
   #over = false;
   #left = false;
@@ -51,11 +53,13 @@ export class H2Exchange implements Outbound {
     request: PreparedRequest,
     events: OutboundEvents,
     reused: boolean,
+    bodyBytes: number,
   ) {
     this.#session = session;
     this.#request = request;
     this.#events = events;
     this.#reused = reused;
+    this.#owed = bodyBytes;
     this.#watchdog = new Watchdog(session.upstream.timeouts, (waiting) => {
       if (waiting === 'head') this.#fail('head_timeout', 'no answer in time');
       else this.#fail('idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent');
@@ -138,6 +142,7 @@ export class H2Exchange implements Outbound {
     });
     stream.on('wantTrailers', () => stream.sendTrailers(h2Trailers(this.#trailersOut)));
     stream.on('drain', () => this.#drained());
+    stream.on('finish', () => this.#bodySent());
     stream.on('close', () => this.#closed(stream));
     watchEndStream(stream, () => {
       this.#complete = true;
@@ -232,10 +237,21 @@ export class H2Exchange implements Outbound {
       code,
       phase: this.#phase(),
       detail,
-      reused: this.#reused,
+      reused: this.#reused && !this.#wasSeen(),
       sent: this.#sent,
       answered: this.#answered,
     });
+  }
+
+  /**
+   * The peer reset the stream itself, or ended the session with a GOAWAY that covers it: it has had the
+   * request, so this is no race with the end of a connection that was idle.
+   */
+  #wasSeen(): boolean {
+    const { lastStreamId } = this.#session;
+    if (Number.isFinite(lastStreamId)) return (this.#stream?.id ?? 0) <= lastStreamId;
+    const isReset = errorCode(this.#error) === 'ERR_HTTP2_STREAM_ERROR';
+    return isReset && this.#stream?.rstCode !== constants.NGHTTP2_REFUSED_STREAM;
   }
 
   /** Lets go of the stream, now: the peer hears CANCEL. */
@@ -248,10 +264,18 @@ export class H2Exchange implements Outbound {
     if (stream === null) this.#leave();
   }
 
+  /** Gives the part of the session's window back, once. */
+  #bodySent(): void {
+    const bodyBytes = this.#owed;
+    this.#owed = 0;
+    if (bodyBytes > 0) this.#session.sent(bodyBytes);
+  }
+
   /** Gives the place in the session back, once. */
   #leave(): void {
     if (this.#left) return;
     this.#left = true;
+    this.#bodySent();
     this.#session.leave();
   }
 

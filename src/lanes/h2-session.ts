@@ -11,6 +11,7 @@ import type { Socket } from 'node:net';
 import { H2_SESSION_WINDOW_BYTES, H2_WINDOW_BYTES } from '../core/limits.ts';
 import type { OutboundEvents } from '../core/ports.ts';
 import { H2Exchange } from './h2-exchange.ts';
+import { bodyBytesOf, INITIAL_WINDOW_BYTES } from './h2-window.ts';
 import type { PreparedRequest } from './lane.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -31,6 +32,8 @@ export class H2Session {
   readonly session: ClientHttp2Session;
   /** Streams that are open. */
   streams = 0;
+  /** Bytes of all bodies that the window has not let out to their end. */
+  owed = 0;
   /** Why the connection broke, or null. */
   cause: Error | null = null;
   /** The connection ended: FIN, error, or by us. */
@@ -41,6 +44,7 @@ export class H2Session {
   #exchanges = 0;
   #draining = false;
   #peerStreamsMax: number | null = null;
+  #window = INITIAL_WINDOW_BYTES;
   #idleSince = performance.now();
   #pingedAt = 0;
   #unanswered = false;
@@ -103,15 +107,45 @@ export class H2Session {
     return this.#peerStreamsMax === null || this.#peerStreamsMax === 0;
   }
 
+  /** Bytes that it lets out at once while nothing else is under way. */
+  get window(): number {
+    // Never more than the whole, which it is again whenever the peer has caught up.
+    this.#window = Math.max(this.#window, this.session.state.remoteWindowSize ?? 0);
+    return this.#window;
+  }
+
+  /** The largest body that it lets out at once, of one stream. */
+  get letsOut(): number {
+    const stream = this.session.remoteSettings?.initialWindowSize ?? INITIAL_WINDOW_BYTES;
+    return Math.min(stream, this.window);
+  }
+
+  /** A body of that length is held up by no other; alone it may still be larger than the window. */
+  suits(bodyBytes: number): boolean {
+    if (this.owed === 0 || bodyBytes === 0) return true;
+    const together = this.owed + bodyBytes;
+    // Asking node:http2 costs more than what was seen before.
+    return together <= this.#window || together <= this.window;
+  }
+
   /** Opens a stream. There must be room. */
   start(request: PreparedRequest, events: OutboundEvents): H2Exchange {
     assert(this.room > 0, 'the session takes no more streams');
     if (this.streams === 0) this.session.ref();
     this.streams += 1;
     this.#exchanges += 1;
-    const exchange = new H2Exchange(this, request, events, this.#exchanges > 1);
+    const bodyBytes = bodyBytesOf(request);
+    this.owed += bodyBytes;
+    const exchange = new H2Exchange(this, request, events, this.#exchanges > 1, bodyBytes);
     exchange.begin();
     return exchange;
+  }
+
+  /** A stream has sent its body. */
+  sent(bodyBytes: number): void {
+    this.owed -= bodyBytes;
+    assert(this.owed >= 0, 'a body is counted once');
+    if (!this.draining) this.#owner.onRoom(this);
   }
 
   /** A stream is gone. */

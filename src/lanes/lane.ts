@@ -38,6 +38,10 @@ export interface PreparedRequest {
    * (`data` null) whatever the framing. Null where the relay streams the client's own pieces.
    */
   readonly body: readonly Buffer[] | null;
+  /**
+   * `h2` and `prefer-h2` take HTTP/2 where the upstream offers it; the latter not for a body that its
+   * flow-control window would hold up.
+   */
   readonly protocol: 'h1' | 'h2' | 'prefer-h2';
   /** Which connections may carry it: upstream and a digest of the credential; never a credential. */
   readonly identity: string;

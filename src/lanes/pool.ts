@@ -7,10 +7,11 @@ import { POOL_IDENTITIES_MAX } from '../core/limits.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 import { Attempt } from './attempt.ts';
 import { dial, type Ticket } from './connect.ts';
-import { errorDetail } from './failure.ts';
+import { type DialFailure, errorDetail } from './failure.ts';
 import { type EncodedRequest, encodeRequest } from './h1-exchange.ts';
 import { H1Pool } from './h1-pool.ts';
 import { H2Pool } from './h2-pool.ts';
+import { bodyBytesOf, INITIAL_WINDOW_BYTES } from './h2-window.ts';
 import type { LaneStats, PreparedRequest } from './lane.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -81,7 +82,7 @@ function createConnections(upstream: Upstream, closed: boolean): Connections {
   const h2 = new H2Pool(upstream, ticket, {
     adopt: (socket, attempt) =>
       attempt.assign((request, events) => h1.start(socket, request, events)),
-    open: (attempt) => dialH1(upstream, h1, ticket, attempt),
+    open: (attempt) => dialH1(upstream, h1, ticket, attempt, (failure) => attempt.fail(failure)),
   });
   if (closed) {
     h1.close();
@@ -106,14 +107,10 @@ function openOn(
   events: OutboundEvents,
 ): Outbound {
   const { h1, h2, ticket } = connections;
-  const { protocol, upgrade } = request.prepared;
-  const mayBeH2 =
-    protocol !== 'h1' &&
-    upgrade === null &&
-    upstream.config.scheme === 'https' &&
-    performance.now() >= upstream.h1OnlyUntil;
-  if (mayBeH2) {
-    const session = h2.available();
+  const bodyBytes = bodyBytesOf(request.prepared);
+  const mayBeH2 = canBeH2(upstream, request.prepared);
+  if (mayBeH2 && !isBetterH1(upstream, h2, request.prepared, bodyBytes)) {
+    const session = h2.available(bodyBytes);
     if (session !== null) return session.start(request.prepared, events);
     const attempt = new Attempt(request, events);
     h2.wait(attempt);
@@ -122,14 +119,52 @@ function openOn(
   const exchange = h1.startIdle(request, events);
   if (exchange !== null) return exchange;
   const attempt = new Attempt(request, events);
-  dialH1(upstream, h1, ticket, attempt);
+  dialH1(upstream, h1, ticket, attempt, (failure) => {
+    if (!mayBeH2 || failure.code !== 'tls') {
+      attempt.fail(failure);
+      return;
+    }
+    // It may speak nothing but HTTP/2. Nothing was sent; if it is not that, the next dial says so.
+    upstream.h2OnlyUntil = performance.now() + upstream.limits.alpnMemoryMs;
+    h2.wait(attempt);
+  });
   return attempt;
 }
 
-function dialH1(upstream: Upstream, h1: H1Pool, ticket: Ticket, attempt: Attempt): void {
+function canBeH2(upstream: Upstream, { protocol, upgrade }: PreparedRequest): boolean {
+  return (
+    protocol !== 'h1' &&
+    upgrade === null &&
+    upstream.config.scheme === 'https' &&
+    performance.now() >= upstream.h1OnlyUntil
+  );
+}
+
+/** Where HTTP/2 is a preference: a body beyond its window takes four times as long by it (measured). */
+function isBetterH1(
+  upstream: Upstream,
+  h2: H2Pool,
+  { protocol }: PreparedRequest,
+  bodyBytes: number,
+): boolean {
+  return (
+    protocol === 'prefer-h2' &&
+    bodyBytes > INITIAL_WINDOW_BYTES &&
+    bodyBytes > h2.letsOut &&
+    performance.now() >= upstream.h2OnlyUntil
+  );
+}
+
+function dialH1(
+  upstream: Upstream,
+  h1: H1Pool,
+  ticket: Ticket,
+  attempt: Attempt,
+  onFail: (failure: DialFailure) => void,
+): void {
   const cancel = dial(upstream, false, ticket, {
     onReady: ({ socket }) => attempt.assign((request, events) => h1.start(socket, request, events)),
-    onFail: (failure) => attempt.fail(failure),
+    onFail,
   });
   attempt.onSettled(cancel);
 }

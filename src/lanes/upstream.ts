@@ -8,6 +8,7 @@ import { formatAuthority } from '../core/authority.ts';
 import {
   ALPN_MEMORY_MS_MAX,
   H2_PING_MS,
+  H2_SESSIONS_MAX,
   H2_STREAMS_PER_SESSION_MAX,
   POOL_IDLE_MS_MAX,
   POOL_IDLE_SOCKETS_MAX,
@@ -19,6 +20,7 @@ export interface PoolLimits {
   readonly idleMs: number;
   readonly idleSocketsMax: number;
   readonly h2StreamsMax: number;
+  readonly h2SessionsMax: number;
   readonly h2PingMs: number;
   readonly alpnMemoryMs: number;
 }
@@ -27,6 +29,7 @@ export const POOL_LIMITS: PoolLimits = {
   idleMs: POOL_IDLE_MS_MAX,
   idleSocketsMax: POOL_IDLE_SOCKETS_MAX,
   h2StreamsMax: H2_STREAMS_PER_SESSION_MAX,
+  h2SessionsMax: H2_SESSIONS_MAX,
   h2PingMs: H2_PING_MS,
   alpnMemoryMs: ALPN_MEMORY_MS_MAX,
 };
@@ -44,6 +47,8 @@ export interface Upstream {
   readonly onSession: (fact: ConnectionFact) => void;
   /** Until then (`performance.now()`) HTTP/2 is not offered: the upstream chose HTTP/1.1. */
   h1OnlyUntil: number;
+  /** Until then large bodies are not sent by HTTP/1.1: the upstream refused a handshake for it. */
+  h2OnlyUntil: number;
 }
 
 const DEFAULT_PORTS = { https: 443, http: 80 } as const;
@@ -72,6 +77,7 @@ export function describeUpstream(
     },
     onSession,
     h1OnlyUntil: 0,
+    h2OnlyUntil: 0,
   };
 }
 

@@ -30,6 +30,8 @@ export interface LedgerStats extends LineFileStats {
 }
 
 export interface FileLedger extends Ledger {
+  /** Opens the files now, and mends what a process that was killed left; else the first record does. */
+  start(): void;
   /** Resolves once everything recorded so far is written, or once an attempt has failed. */
   flush(): Promise<void>;
   /** Writes what waits and closes. Records that come later are counted as dropped. */
@@ -49,7 +51,7 @@ export const ANOMALIES_FILE = 'anomalies.jsonl';
 /** What the filter chain lets into the usage file. */
 const FILTERED_PATH = '/v1/messages';
 
-/** Opens the ledger. Never throws: a directory that can not be written is reported by `onFault`. */
+/** Makes the ledger. Never throws: a directory that can not be written is reported by `onFault`. */
 export function openLedger(options: LedgerOptions): FileLedger {
   let { filterChain } = options;
   const openFile = (name: string): LineFile =>
@@ -79,10 +81,12 @@ export function openLedger(options: LedgerOptions): FileLedger {
       }),
     );
   };
-  usage.start();
-  anomalies.start();
 
   return {
+    start() {
+      usage.start();
+      anomalies.start();
+    },
     record(record) {
       if (filterChain && record.path !== FILTERED_PATH) return;
       appendTo(usage, () => usageLine(record));

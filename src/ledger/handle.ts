@@ -19,9 +19,10 @@ import {
   write,
 } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import sonicBoom from 'sonic-boom';
-import { LEDGER_LINE_BYTES_MAX } from '../core/limits.ts';
+import { LEDGER_LINE_BYTES_MAX, LEDGER_TORN_MS } from '../core/limits.ts';
 
 // A CommonJS module whose named exports Node does not see.
 const { SonicBoom } = sonicBoom;
@@ -75,7 +76,7 @@ export async function openHandle(path: string, mend: boolean): Promise<Handle> {
     const before = await statOpen(fd);
     // Only a file: the ledger may be a link to a device, whose mode is not ours to change.
     if (before.isFile() && (before.mode & OTHERS_MASK) !== 0) await changeModeOpen(fd, FILE_MODE);
-    const tornBytes = mend && before.isFile() ? await mendLastLine(fd, before.size) : null;
+    const tornBytes = mend && before.isFile() ? await mendLastLine(fd) : null;
     return makeHandle(fd, await statOpen(fd), tornBytes);
   } catch (error) {
     await closeFile(fd);
@@ -105,15 +106,32 @@ async function makePrivateDirectory(directory: string): Promise<void> {
  * Ends a last line that has no newline. A whole record becomes a record again; half of one becomes a
  * line of its own that readers count as damaged. Nothing is removed.
  */
-async function mendLastLine(fd: number, size: number): Promise<number | null> {
-  if (size === 0) return null;
-  const length = Math.min(size, LEDGER_LINE_BYTES_MAX);
-  const tail = Buffer.allocUnsafe(length);
-  const { bytesRead } = await readFile(fd, tail, 0, length, size - length);
-  if (tail[bytesRead - 1] === NEWLINE) return null;
-  const line = tail.subarray(tail.lastIndexOf(NEWLINE, bytesRead - 1) + 1, bytesRead);
+async function mendLastLine(fd: number): Promise<number | null> {
+  const line = await unfinishedLine(fd);
+  if (line === null) return null;
   await writeFile(fd, '\n');
   return isRecord(line.toString()) ? null : line.length;
+}
+
+/**
+ * The last line where it has no newline, else null. Other processes append to the same file: a line
+ * that still grows is one of theirs under way.
+ */
+async function unfinishedLine(fd: number): Promise<Buffer | null> {
+  let before = -1;
+  for (;;) {
+    const { size } = await statOpen(fd);
+    if (size === 0) return null;
+    const length = Math.min(size, LEDGER_LINE_BYTES_MAX);
+    const tail = Buffer.allocUnsafe(length);
+    const { bytesRead } = await readFile(fd, tail, 0, length, size - length);
+    if (tail[bytesRead - 1] === NEWLINE) return null;
+    if (size === before) {
+      return tail.subarray(tail.lastIndexOf(NEWLINE, bytesRead - 1) + 1, bytesRead);
+    }
+    before = size;
+    await wait(LEDGER_TORN_MS);
+  }
 }
 
 function isRecord(line: string): boolean {

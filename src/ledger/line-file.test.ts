@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -297,6 +298,24 @@ test('half a line at the end of the file is kept as a line of its own and report
   await file.close();
   assert.deepEqual(linesOf(path), ['{"ts":1}', '{"ts":2,"ri', '{"ts":3}']);
   assert.deepEqual(torn, [11]);
+});
+
+test('a last line that another process is still writing is left to it', async (t) => {
+  const directory = temporaryDirectory(t);
+  const torn: number[] = [];
+  const { file, path } = openIn(directory, { onTorn: (bytes) => torn.push(bytes) });
+  mkdirSync(join(directory, 'logs'));
+  writeFileSync(path, '{"ts":1');
+  file.start();
+  // Grows at least once between two looks, and is then whole.
+  appendFileSync(path, ',"rid":');
+  const rest = setTimeout(() => appendFileSync(path, '"a"}\n'), 20);
+  await file.flush();
+  file.append('{"ts":2}');
+  await file.close();
+  clearTimeout(rest);
+  assert.deepEqual(linesOf(path), ['{"ts":1,"rid":"a"}', '{"ts":2}']);
+  assert.deepEqual(torn, []);
 });
 
 test('a whole last line that lacks its newline is a record again', async (t) => {

@@ -16,17 +16,31 @@ export interface Connection {
   readonly protocol: 'h1' | 'h2';
   /** Its handshake was delayed and no request has been told so yet; asking clears it. */
   takeSlow(): boolean;
-  /** An exchange begins. */
-  busy(): void;
+  /** It has said that it takes no more requests: an HTTP/2 stream that comes now is not processed. */
+  readonly leaving: boolean;
+  /**
+   * An exchange begins.
+   *
+   * @param stream its id with HTTP/2, else 0
+   */
+  busy(stream: number): void;
   /** An exchange has ended; with the last one the idle time begins. */
   rest(): void;
   /** The HTTP/2 session on it. */
   attach(session: ServerHttp2Session): void;
-  /** Breaks the connection, or one of its HTTP/2 streams. */
-  breakOff(how: Exclude<BreakOff, { how: 'outage' }>, stream: ServerHttp2Stream | null): void;
+  /**
+   * Breaks the connection, or one of its HTTP/2 streams.
+   *
+   * @returns how it was done: the FIN of a connection that others use too would befall them, and is a
+   *   reset of the one stream instead
+   */
+  breakOff(how: ConnectionBreak, stream: ServerHttp2Stream | null): BreakOff['how'];
   /** Says that it ends with its last answer. */
   farewell(): void;
 }
+
+/** How one connection is broken off. */
+export type ConnectionBreak = Exclude<BreakOff, { how: 'outage' }>;
 
 /** What opening takes. */
 export interface OpenOptions {
@@ -37,6 +51,8 @@ export interface OpenOptions {
 }
 
 const ALPN = ['h2', 'http/1.1'];
+/** So long the last frames of an HTTP/2 connection have to leave before its FIN. */
+const LAST_FRAMES_MS = 20;
 
 /** Secures an accepted socket; `onOpen` is called once the handshake is done. */
 export function openConnection(tcp: Socket, options: OpenOptions): void {
@@ -67,14 +83,40 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
   const { idle, tlsDelayMs } = options.verdict;
   let slow = tlsDelayMs !== null;
   let open = 0;
+  let lastStream = 0;
+  let leaving = false;
+  let endsItself = false;
+  let restedAt = 0;
   let timer: NodeJS.Timeout | undefined;
   let session: ServerHttp2Session | null = null;
 
   const letGo = (): void => {
     if (idle?.how === 'reset') tcp.resetAndDestroy();
     else if (session === null) socket.destroySoon();
-    else session.close();
+    else leave(session);
   };
+  const leave = (from: ServerHttp2Session | null): void => {
+    leaving = true;
+    from?.close();
+  };
+  /**
+   * GOAWAY with NO_ERROR whose last stream is the one before (RFC 9113 section 6.8), then FIN behind the
+   * last answer; node's own way to close would send another GOAWAY, of a higher stream. It can not name
+   * 0, so the first stream of a session is refused by itself, which says the same of it; so is one with
+   * streams above it, since those are being answered.
+   */
+  const sendAway = (stream: ServerHttp2Stream | null): void => {
+    const id = stream?.id ?? 1;
+    const isLast = id === lastStream && id > 1 && !leaving;
+    // GOAWAY goes first, or a client might try again on this very session.
+    if (isLast) session?.goaway(constants.NGHTTP2_NO_ERROR, id - 2);
+    else leave(session);
+    leaving = true;
+    endsItself = isLast;
+    stream?.close(constants.NGHTTP2_REFUSED_STREAM);
+  };
+  const isAlone = (): boolean =>
+    session === null || (open === 1 && performance.now() - restedAt > LAST_FRAMES_MS);
   const wait = (): void => {
     if (idle !== null && !socket.destroyed) timer = setTimeout(letGo, idle.ms);
   };
@@ -90,13 +132,20 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
       slow = false;
       return was;
     },
-    busy: () => {
+    get leaving() {
+      return leaving;
+    },
+    busy: (id) => {
       open += 1;
+      lastStream = Math.max(lastStream, id);
       clearTimeout(timer);
     },
     rest: () => {
       open -= 1;
-      if (open === 0) wait();
+      restedAt = performance.now();
+      if (open > 0) return;
+      if (endsItself) setTimeout(() => socket.end(), LAST_FRAMES_MS);
+      else wait();
     },
     attach: (attached) => {
       session = attached;
@@ -104,32 +153,29 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
     breakOff: ({ how }, stream) => {
       switch (how) {
         case 'reset':
-          if (stream === null) tcp.resetAndDestroy();
-          else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
-          break;
+          reset(tcp, stream);
+          return how;
         case 'refused_stream':
           stream?.close(constants.NGHTTP2_REFUSED_STREAM);
-          break;
+          return how;
         case 'goaway':
-          sendAway(session, stream);
-          break;
+          sendAway(stream);
+          return how;
         case 'fin':
-          socket.end();
-          break;
+          if (isAlone()) {
+            leaving = true;
+            socket.end();
+            return how;
+          }
+          reset(tcp, stream);
+          return 'reset';
       }
     },
-    farewell: () => session?.close(),
+    farewell: () => leave(session),
   };
 }
 
-/**
- * GOAWAY with NO_ERROR whose last stream is the one before (RFC 9113 section 6.8). node:http2 can not
- * name 0, so the first stream of a session is refused by itself, which says the same of it.
- */
-function sendAway(session: ServerHttp2Session | null, stream: ServerHttp2Stream | null): void {
-  const before = (stream?.id ?? 1) - 2;
-  if (before > 0) session?.goaway(constants.NGHTTP2_NO_ERROR, before);
-  // GOAWAY goes first, or a client might try again on this very session.
-  session?.close();
-  stream?.close(constants.NGHTTP2_REFUSED_STREAM);
+function reset(tcp: Socket, stream: ServerHttp2Stream | null): void {
+  if (stream === null) tcp.resetAndDestroy();
+  else stream.close(constants.NGHTTP2_INTERNAL_ERROR);
 }

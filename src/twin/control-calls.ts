@@ -68,7 +68,7 @@ async function setFaults(body: Buffer, faults: FaultEngine): Promise<readonly St
 }
 
 function summaryOf(request: ReceivedRequest): object {
-  const { id, at, protocol, method, connection, whole, aborted, fault } = request;
+  const { id, at, protocol, method, connection, whole, aborted, broken, fault } = request;
   const { status, bytes, sha256, ended } = request.answer;
   return {
     id,
@@ -80,6 +80,7 @@ function summaryOf(request: ReceivedRequest): object {
     bytes_up: request.body.length,
     whole,
     aborted,
+    broken,
     fault,
     answer: { status, bytes, sha256, ended },
   };

@@ -11,7 +11,8 @@ import type { BreakOff, Field, Script } from './types.ts';
 export interface Stage {
   readonly output: Writable;
   head(status: number, fields: readonly Field[], mayBreak: boolean): void;
-  breakOff(how: BreakOff): void;
+  /** @returns how it was done */
+  breakOff(how: BreakOff): BreakOff['how'];
   /** Says that the connection ends with its last answer. */
   farewell(): void;
 }
@@ -21,7 +22,7 @@ export interface Audience {
   head(status: number): void;
   sent(bytes: Buffer): void;
   /** The answer was broken off on purpose. */
-  broken(): void;
+  broken(how: BreakOff['how']): void;
 }
 
 /** Plays a script to its end, or until the client is gone. */
@@ -50,8 +51,7 @@ export async function deliver(stage: Stage, script: Script, audience: Audience):
         await silence(output, step.ms);
         break;
       case 'break':
-        audience.broken();
-        stage.breakOff(step);
+        audience.broken(stage.breakOff(step));
         return;
       case 'farewell':
         stage.farewell();

@@ -317,6 +317,42 @@ describe('HTTP/2', () => {
     assert.deepEqual([only?.status, only?.rstCode], [null, NGHTTP2_REFUSED_STREAM]);
   });
 
+  test('goaway: what goes on beside it is answered to its end, above it and below', async () => {
+    for (const skip of [0, 1, 2]) {
+      await twin.setFaults({
+        rules: [
+          { match: { ...(skip === 0 ? {} : { skip }), times: 1 }, fault: { kind: 'goaway' } },
+          { fault: { kind: 'stall_mid_stream', ms: 60 } },
+        ],
+      });
+      const session = http2.connect(twin.anthropic.origin, { ca: twin.anthropic.ca });
+      const ends = [0, 1, 2].map(() => endOfStream(session));
+      const gone = new Promise<void>((resolve) => session.once('close', () => resolve()));
+      const codes = [0, 0, 0].with(skip, NGHTTP2_REFUSED_STREAM);
+      assert.deepEqual(await Promise.all(ends), codes);
+      await gone;
+    }
+  });
+
+  test('end_mid_stream: on a connection that others use too the one stream is reset', async () => {
+    await twin.setFaults({
+      rules: [
+        { match: { skip: 1, times: 1 }, fault: { kind: 'end_mid_stream', how: 'close' } },
+        { fault: { kind: 'stall_mid_stream', ms: 100 } },
+      ],
+    });
+    twin.anthropic.clear();
+    const session = http2.connect(twin.anthropic.origin, { ca: twin.anthropic.ca });
+    const codes = await Promise.all([0, 1].map(() => endOfStream(session)));
+    assert.deepEqual(codes, [0, NGHTTP2_INTERNAL_ERROR]);
+    const told = twin.anthropic.requests().map(({ broken, answer }) => [broken, answer.ended]);
+    assert.deepEqual(told, [
+      [null, true],
+      ['reset', false],
+    ]);
+    session.destroy();
+  });
+
   test('goaway, processed: this one is answered, the session takes no other', async () => {
     await spoil({ kind: 'goaway', processed: true });
     const seen = await overHttp2(twin.anthropic, [{}, {}]);
@@ -348,3 +384,19 @@ describe('HTTP/2', () => {
     assert.equal((await last()).fault, null);
   });
 });
+
+/** The code that a stream of a session ends with. */
+function endOfStream(session: http2.ClientHttp2Session): Promise<number> {
+  const stream = session.request({
+    ':method': 'POST',
+    ':path': '/v1/messages',
+    'x-api-key': 'k',
+    'content-type': 'application/json',
+  });
+  stream.on('error', () => undefined);
+  stream.resume();
+  stream.end(
+    '{"model":"claude-x","max_tokens":9,"stream":true,"messages":[{"role":"user","content":"hi"}]}',
+  );
+  return new Promise((resolve) => stream.once('close', () => resolve(stream.rstCode ?? -1)));
+}

@@ -18,7 +18,7 @@ import type {
   FaultRule,
   RequestFault,
 } from './plan-schema.ts';
-import { digest } from './seed.ts';
+import { digest, shareOf } from './seed.ts';
 import { headerOf, type PersonaName, type TwinRequest } from './types.ts';
 
 /** A whole request, and the protocol it came by. */
@@ -93,8 +93,18 @@ export function faultEngine(defaultSeed: number): FaultEngine {
   let rules: RuleState[] = [];
   let ordinals = freshOrdinals();
 
-  const draw = (occasion: Occasion, persona: PersonaName, ordinal: number, what: number | string) =>
-    digest('fault', seed, persona, occasion, ordinal, what).readUInt32LE(0) / 2 ** 32;
+  const names = new Map<string, Buffer>();
+  const draw = (
+    occasion: Occasion,
+    persona: PersonaName,
+    ordinal: number,
+    what: number | string,
+  ): number => {
+    const key = `${persona} ${occasion} ${what}`;
+    const name = names.get(key) ?? digest('fault', seed, key);
+    names.set(key, name);
+    return shareOf(name, ordinal);
+  };
   const ordinalOf = (persona: PersonaName, occasion: Occasion): number => {
     ordinals[persona][occasion] += 1;
     return ordinals[persona][occasion];
@@ -103,6 +113,7 @@ export function faultEngine(defaultSeed: number): FaultEngine {
   return {
     set: (plan) => {
       seed = plan?.seed ?? defaultSeed;
+      names.clear();
       ordinals = freshOrdinals();
       rules = (plan?.rules ?? []).map(
         (rule, index): RuleState => ({

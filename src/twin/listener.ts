@@ -11,7 +11,7 @@ import net, { type AddressInfo, type Server, type Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { createSecureContext } from 'node:tls';
 import { HEAD_BYTES_MAX } from '../core/limits.ts';
-import { type Connection, ignore, openConnection } from './connection.ts';
+import { type Connection, type ConnectionBreak, ignore, openConnection } from './connection.ts';
 import type { ConnectionVerdict } from './faults.ts';
 import type { BreakOff, Field } from './types.ts';
 
@@ -39,8 +39,8 @@ export interface WireExchange {
   readonly output: Writable;
   /** Sends status and fields. Connection-level fields are left out where HTTP/2 forbids them. */
   head(status: number, fields: readonly Field[], mayBreak: boolean): void;
-  /** Ends the answer improperly. */
-  breakOff(how: BreakOff): void;
+  /** Ends the answer improperly. @returns how it was done */
+  breakOff(how: BreakOff): BreakOff['how'];
   /** HTTP/2: says that the connection ends with its last answer. */
   farewell(): void;
   /** Asked when `output` has finished or closed: the answer was handed over to its last byte. */
@@ -82,13 +82,14 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
   const begin = (exchange: Unguarded): void => {
     const { connection, output } = exchange;
-    connection.busy();
+    connection.busy(exchange.stream);
     output.once('close', connection.rest);
     options.onExchange({
       ...exchange,
       breakOff: (how) => {
-        if (how.how === 'outage') outage(how.ms);
-        else exchange.breakOff(how);
+        if (how.how !== 'outage') return exchange.breakOff(how);
+        outage(how.ms);
+        return how.how;
       },
     });
   };
@@ -108,7 +109,8 @@ export async function listen(options: ListenOptions): Promise<Listener> {
     connection.attach(session);
     // The declared type of the event leaves out its fourth argument, the raw field list.
     session.on('stream', (stream, headers, _flags, rawHeaders?: unknown) => {
-      begin(h2Exchange(stream, headers, rawHeaders, connection));
+      if (connection.leaving) refuse(stream);
+      else begin(h2Exchange(stream, headers, rawHeaders, connection));
     });
     // A server's TLS socket made by hand never says so itself, and the session waits for it.
     connection.socket.emit('secureConnect');
@@ -168,7 +170,9 @@ export async function listen(options: ListenOptions): Promise<Listener> {
 
 /** An exchange that can break its own connection, and no other. */
 type Unguarded = Omit<WireExchange, 'breakOff'> & {
-  breakOff(how: Exclude<BreakOff, { how: 'outage' }>): void;
+  /** Id with HTTP/2, else 0. */
+  readonly stream: number;
+  breakOff(how: ConnectionBreak): BreakOff['how'];
 };
 
 function h1Exchange(
@@ -182,6 +186,7 @@ function h1Exchange(
   const lastOne = /(^|,)\s*close\s*(,|$)/i.test(request.headers.connection ?? '');
   return {
     protocol: 'h1',
+    stream: 0,
     method: request.method ?? 'GET',
     target: request.url ?? '/',
     fields: pairs(request.rawHeaders),
@@ -200,6 +205,12 @@ function h1Exchange(
   };
 }
 
+/** A stream that came while the connection was leaving: by its GOAWAY, it is not processed. */
+function refuse(stream: http2.ServerHttp2Stream): void {
+  stream.on('error', ignore);
+  stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);
+}
+
 function h2Exchange(
   stream: http2.ServerHttp2Stream,
   headers: http2.IncomingHttpHeaders,
@@ -209,6 +220,7 @@ function h2Exchange(
   stream.on('error', ignore);
   return {
     protocol: 'h2',
+    stream: stream.id ?? 0,
     method: headers[':method'] ?? 'GET',
     target: headers[':path'] ?? '/',
     fields: Array.isArray(rawHeaders) ? pairs(rawHeaders.map(String)) : [],

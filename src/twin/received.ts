@@ -4,9 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { TWIN_KEPT_BYTES_MAX } from '../core/limits.ts';
+import { TWIN_BROKEN_BYTES_MAX, TWIN_KEPT_BYTES_MAX } from '../core/limits.ts';
 import type { FaultKind } from './plan-schema.ts';
-import type { Field, ReceivedRequest } from './types.ts';
+import type { BreakOff, Field, ReceivedRequest } from './types.ts';
 
 const EMPTY = Buffer.alloc(0);
 const WAIT_MS_DEFAULT = 5_000;
@@ -29,7 +29,7 @@ export interface Entry {
   ended(): void;
   aborted(): void;
   /** The twin itself broke the answer off: whatever ends it then is no abort. */
-  broken(): void;
+  broken(how: BreakOff['how']): void;
 }
 
 export interface ReceivedLog {
@@ -40,9 +40,19 @@ export interface ReceivedLog {
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type Kept = Mutable<Omit<ReceivedRequest, 'answer'>> & {
+type Live = Mutable<Omit<ReceivedRequest, 'answer'>> & {
   answer: Mutable<ReceivedRequest['answer']>;
 };
+/** A request in the log, with the bytes that it holds there. */
+interface Kept {
+  readonly request: Live;
+  bytes: number;
+  dropped: boolean;
+}
+/** What was sent of an answer that may be broken off; null where it is not kept. */
+interface Payload {
+  pieces: Buffer[] | null;
+}
 type Waiter = (request: ReceivedRequest) => void;
 
 /**
@@ -57,40 +67,54 @@ export function receivedLog(keep: number): ReceivedLog {
   let lastId = 0;
   const waiters = new Set<Waiter>();
 
-  const trim = (): void => {
-    while (kept.length > keep || (bytesKept > TWIN_KEPT_BYTES_MAX && kept.length > 1)) {
-      bytesKept -= kept.shift()?.body.length ?? 0;
-    }
+  const drop = (one: Kept): void => {
+    one.dropped = true;
+    bytesKept -= one.bytes;
   };
-  const changed = (request: Kept): void => {
-    if (!isSettled(request)) return;
+  const trim = (): void => {
+    let excess = 0;
+    while (
+      kept.length - excess > keep ||
+      (bytesKept > TWIN_KEPT_BYTES_MAX && kept.length - excess > 1)
+    ) {
+      drop(kept[excess] as Kept);
+      excess += 1;
+    }
+    if (excess > 0) kept.splice(0, excess);
+  };
+  const hold = (one: Kept, bytes: number): void => {
+    if (one.dropped) return;
+    one.bytes += bytes;
+    bytesKept += bytes;
+    if (bytes > 0) trim();
+  };
+  const changed = (request: ReceivedRequest): void => {
+    if (waiters.size === 0 || !isSettled(request)) return;
     for (const waiter of waiters) waiter(request);
   };
 
   return {
     open: (arrival) => {
       lastId += 1;
-      const request = freshRequest(lastId, arrival);
-      kept.push(request);
+      const payload: Payload = { pieces: null };
+      const one = { request: freshRequest(lastId, arrival, payload), bytes: 0, dropped: false };
+      kept.push(one);
       trim();
-      const keepBody = (body: Buffer): void => {
-        request.body = body;
-        if (!kept.includes(request)) return;
-        bytesKept += body.length;
-        trim();
-      };
-      return entryOf(request, keepBody, () => changed(request));
+      return entryOf(one.request, payload, {
+        hold: (bytes) => hold(one, bytes),
+        changed: () => changed(one.request),
+      });
     },
-    requests: () => [...kept],
+    requests: () => kept.map((one) => one.request),
     clear: () => {
+      kept.forEach(drop);
       kept = [];
-      bytesKept = 0;
     },
     waitFor: (predicate, ms = WAIT_MS_DEFAULT) => {
-      const present = kept.find((request) => isSettled(request) && predicate(request));
+      const present = kept.find(({ request }) => isSettled(request) && predicate(request));
       return present === undefined
         ? waitAmong(waiters, predicate, ms)
-        : Promise.resolve<ReceivedRequest>(present);
+        : Promise.resolve<ReceivedRequest>(present.request);
     },
   };
 }
@@ -99,7 +123,7 @@ function isSettled(request: ReceivedRequest): boolean {
   return request.whole || request.aborted;
 }
 
-function freshRequest(id: number, arrival: Arrival): Kept {
+function freshRequest(id: number, arrival: Arrival, payload: Payload): Live {
   return {
     id,
     at: Date.now(),
@@ -107,12 +131,25 @@ function freshRequest(id: number, arrival: Arrival): Kept {
     body: EMPTY,
     whole: false,
     aborted: false,
+    broken: null,
     fault: null,
-    answer: { status: 0, bytes: 0, sha256: '', ended: false },
+    answer: {
+      status: 0,
+      bytes: 0,
+      sha256: '',
+      ended: false,
+      prefixSha256: (bytes) => prefixHash(payload, bytes),
+    },
   };
 }
 
-function entryOf(request: Kept, keepBody: (body: Buffer) => void, changed: () => void): Entry {
+/** Whom an entry tells of what it holds, and of a change. */
+interface Book {
+  readonly hold: (bytes: number) => void;
+  readonly changed: () => void;
+}
+
+function entryOf(request: Live, payload: Payload, { hold, changed }: Book): Entry {
   const hash = createHash('sha256');
   let over = false;
   const { answer } = request;
@@ -120,10 +157,25 @@ function entryOf(request: Kept, keepBody: (body: Buffer) => void, changed: () =>
     enumerable: true,
     get: () => hash.copy().digest('hex'),
   });
+  const forget = (): void => {
+    if (payload.pieces === null) return;
+    payload.pieces = null;
+    hold(-answer.bytes);
+  };
+  const remember = (bytes: Buffer): void => {
+    if (payload.pieces === null) return;
+    if (answer.bytes + bytes.length > TWIN_BROKEN_BYTES_MAX) {
+      forget();
+      return;
+    }
+    payload.pieces.push(bytes);
+    hold(bytes.length);
+  };
   return {
     received: (body) => {
       request.whole = true;
-      keepBody(body);
+      request.body = body;
+      hold(body.length);
       changed();
     },
     head: (status) => {
@@ -131,16 +183,20 @@ function entryOf(request: Kept, keepBody: (body: Buffer) => void, changed: () =>
       changed();
     },
     sent: (bytes) => {
+      remember(bytes);
       answer.bytes += bytes.length;
       hash.update(bytes);
     },
     fault: (kind) => {
       request.fault = kind;
+      if (answer.bytes === 0) payload.pieces = [];
     },
     ended: () => {
       if (over) return;
       over = true;
       answer.ended = true;
+      // What came to its end is compared whole.
+      forget();
       changed();
     },
     aborted: () => {
@@ -149,11 +205,24 @@ function entryOf(request: Kept, keepBody: (body: Buffer) => void, changed: () =>
       request.aborted = true;
       changed();
     },
-    broken: () => {
+    broken: (how) => {
       over = true;
+      request.broken = how;
       changed();
     },
   };
+}
+
+function prefixHash({ pieces }: Payload, bytes: number): string | null {
+  const hash = createHash('sha256');
+  let left = bytes;
+  for (const piece of pieces ?? []) {
+    if (left === 0) break;
+    const part = piece.subarray(0, left);
+    hash.update(part);
+    left -= part.length;
+  }
+  return left === 0 ? hash.digest('hex') : null;
 }
 
 function waitAmong(

@@ -88,7 +88,9 @@ export interface ReceivedRequest {
   readonly connection: number;
   /** The client went away before the answer was handed over to its last byte. */
   readonly aborted: boolean;
-  /** The kind of the fault that befell it, or null. With a break it is neither ended nor aborted. */
+  /** How the twin broke its answer off, which is then neither ended nor aborted; null if it did not. */
+  readonly broken: BreakOff['how'] | null;
+  /** The kind of the fault that befell it, or null. */
   readonly fault: FaultKind | null;
   readonly answer: {
     /** 0 until the head was sent. */
@@ -99,6 +101,12 @@ export interface ReceivedRequest {
     readonly sha256: string;
     /** The answer was handed to the system whole. */
     readonly ended: boolean;
+    /**
+     * Hex SHA-256 of the first so many payload bytes of an answer that did not end. Null where they
+     * were not sent, or are not kept: only those of an answer that a fault befell are, up to
+     * TWIN_BROKEN_BYTES_MAX.
+     */
+    prefixSha256(bytes: number): string | null;
   };
 }
 

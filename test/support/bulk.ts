@@ -91,14 +91,17 @@ export interface BulkUpstream {
 /**
  * An upstream of both protocols on node's own servers, whose parser owes nothing to the program's codec.
  * What it is asked and what it answers is of the kind that its types call HTTP/2, on HTTP/1.1 too.
+ *
+ * @param speaks with `h2` it refuses HTTP/1.1 in the handshake, so that large bodies come by HTTP/2
  */
 export async function bulkUpstream(
   context: Cleanup,
   serve: (request: Http2ServerRequest, response: Http2ServerResponse) => void,
+  speaks: 'both' | 'h2' = 'both',
 ): Promise<BulkUpstream> {
   const keys = await mintServer({ names: ['localhost'], ips: ['127.0.0.1'], now: new Date() });
   const { certPem: cert, keyPem: key } = keys;
-  const server = http2.createSecureServer({ cert, key, allowHTTP1: true }, serve);
+  const server = http2.createSecureServer({ cert, key, allowHTTP1: speaks === 'both' }, serve);
   const sockets = new Set<net.Socket>();
   server.on('connection', (socket: net.Socket) => {
     socket.on('error', () => {});

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { UsageRecord } from '../../src/ledger/record.ts';
-import type { TwinEndpoint } from '../../src/twin/index.ts';
+import { startTwin, type TwinEndpoint } from '../../src/twin/index.ts';
 import { type Cleanup, tempHome } from './home.ts';
 
 /** The launcher of the checkout. */
@@ -33,6 +33,12 @@ export interface ProxyProcessOptions {
    */
   readonly twin?: Upstreams;
   readonly env?: Readonly<Record<string, string>>;
+  /** The twin runs in the test's own process, and outlives the proxy. */
+  readonly twinApart?: boolean;
+  /** Default: that of the checkout. */
+  readonly launcher?: string;
+  /** Further arguments of `start`. */
+  readonly args?: readonly string[];
 }
 
 export interface ProxyProcess {
@@ -59,9 +65,13 @@ export async function startProxyProcess(
     await stop?.();
   });
   const home = await tempHome(context);
-  if (options.twin !== undefined) await writeConfiguration(home, options.twin);
-  const twin = options.twin === undefined ? ['--twin'] : [];
-  const child = spawn(LAUNCHER, ['start', '--port', '0', '--home', home, ...twin], {
+  const apart = options.twinApart === true ? await startTwin() : undefined;
+  if (apart !== undefined) context.after(() => apart.close());
+  const upstreams = options.twin ?? apart;
+  if (upstreams !== undefined) await writeConfiguration(home, upstreams);
+  const twin = upstreams === undefined ? ['--twin'] : [];
+  const args = ['start', '--port', '0', '--home', home, ...twin, ...(options.args ?? [])];
+  const child = spawn(options.launcher ?? LAUNCHER, args, {
     cwd: home,
     env: { HOME: home, PATH: process.env['PATH'] ?? '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,15 +1,14 @@
 /** The commands that speak to the running proxy: each one call on its control socket. */
 import { callControl, readStatus } from '../../admin/client.ts';
-import type { ServedStatus } from '../../admin/types.ts';
+import type { Reloaded, Restarted, ServedStatus, WorkerStatus } from '../../admin/types.ts';
 import { EXIT } from '../failure.ts';
 import { print, printJson, table } from '../output.ts';
 import { type CommonOptions, homeOf, type JsonOption } from '../settings.ts';
 
 type Options = CommonOptions & JsonOption;
 
-interface Reloaded {
-  readonly changed: readonly string[];
-  readonly notes: readonly string[];
+interface ReloadOptions extends Options {
+  readonly restart?: boolean;
 }
 
 const BYTES_PER_MB = 1_000_000;
@@ -46,7 +45,8 @@ export async function drain(options: Options): Promise<number> {
   return command(options, '/drain', undefined, done);
 }
 
-export async function reload(options: Options): Promise<number> {
+export async function reload(options: ReloadOptions): Promise<number> {
+  if (options.restart === true) return restart(options);
   const reloaded = (await callControl(homeOf(options), 'POST', '/reload')) as Reloaded;
   if (options.json === true) {
     printJson(reloaded);
@@ -56,6 +56,17 @@ export async function reload(options: Options): Promise<number> {
   print(changed.length === 0 ? 'reloaded: nothing changed' : `reloaded: ${changed.join(', ')}`);
   for (const note of notes) print(`note: ${note}`);
   return EXIT.done;
+}
+
+async function restart(options: Options): Promise<number> {
+  const restarted = (await callControl(homeOf(options), 'POST', '/restart')) as Restarted;
+  if (options.json === true) printJson(restarted);
+  else print(`restarted: ${processes(restarted.workers)}; open exchanges finish in the old ones`);
+  return EXIT.done;
+}
+
+function processes(pids: readonly number[]): string {
+  return `${pids.length === 1 ? 'process' : 'processes'} ${pids.join(', ')}`;
 }
 
 async function command(
@@ -95,10 +106,21 @@ function describeStatus(report: ServedStatus): string {
       `${ledger.written} written, ${ledger.dropped} dropped${ledger.fault === null ? '' : `: ${ledger.fault}`}`,
     ],
     ['CA', `${report.ca.hosts.join(', ')} until ${report.ca.expires}`],
-    ['memory', `${Math.round(memory.rss_bytes / BYTES_PER_MB)} MB`],
+    ['memory', `${megabytes(memory.rss_bytes)}, all processes`],
+    ...report.workers.map((worker) => ['worker', describeWorker(worker)]),
+    ...(report.workers_lost === 0 ? [] : [['lost', `${report.workers_lost} workers`]]),
   ];
   const notes = report.notes.map((note) => `note: ${note}`);
   return [table(rows), '', table(laneRows(report)), ...notes].join('\n');
+}
+
+function describeWorker({ pid, draining, connections, exchanges_open, rss_bytes }: WorkerStatus) {
+  const state = draining ? ', draining' : '';
+  return `process ${pid}, ${connections} connections, ${exchanges_open} exchanges open, ${megabytes(rss_bytes)}${state}`;
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / BYTES_PER_MB)} MB`;
 }
 
 function laneRows(report: ServedStatus): string[][] {

@@ -1,34 +1,41 @@
-/** `start`: the proxy in the foreground, until a signal, `drain` or its last lease ends it. */
-import { readStatus } from '../../admin/client.ts';
-import type { Config } from '../../config/types.ts';
+/**
+ * `start`: the proxy in the foreground, until a signal, `drain` or its last lease ends it. This process
+ * supervises; the work is done by processes of its own (`../start-worker.ts`).
+ */
+import { spawn } from 'node:child_process';
+
+import { ControlError } from '../../admin/types.ts';
 import { DRAIN_MS_MAX, LEASE_FIRST_MS_MAX } from '../../core/limits.ts';
+import { Fleet } from '../../fleet.ts';
 import type { Twin } from '../../twin/types.ts';
-import { CliError, describeFailure, EXIT } from '../failure.ts';
+import { describeFailure, EXIT } from '../failure.ts';
 import { print, say } from '../output.ts';
-import { isPortTaken, launchProxy, type RunningProxy } from '../proxy-loader.ts';
-import { type CommonOptions, configOf, type Overrides } from '../settings.ts';
+import { ENTRY } from '../package-info.ts';
+import { hasChangedSince } from '../program-files.ts';
+import { type CommonOptions, homeOf } from '../settings.ts';
+import type { WorkerGiven } from '../start-worker.ts';
 import { twinUpstreams } from '../twin-upstreams.ts';
 
-interface StartOptions extends CommonOptions {
+export interface StartOptions extends CommonOptions {
   readonly port?: number;
   readonly host?: string;
   readonly workers: number;
   readonly twin?: boolean;
   /** Started by `run`: ends with its last lease, and takes another port where its own is taken. */
   readonly leased?: boolean;
+  /** Started by `start`: serves what it is handed. */
+  readonly worker?: boolean;
 }
 
 /** Runs the proxy. Resolves when it has ended. */
 export async function start(options: StartOptions): Promise<number> {
-  if (options.workers !== 1) {
-    throw new CliError(
-      `--workers ${options.workers}: this version runs in one process; leave --workers out`,
-      EXIT.usage,
-    );
+  if (options.worker === true) {
+    const { startWorker } = await import('../start-worker.ts');
+    return startWorker(options);
   }
   const twin = options.twin === true ? await openTwin() : null;
   try {
-    return await serve(options, twin);
+    return await supervise(options, twin);
   } finally {
     await twin?.close();
   }
@@ -39,84 +46,91 @@ async function openTwin(): Promise<Twin> {
   return startTwin();
 }
 
-async function serve(options: StartOptions, twin: Twin | null): Promise<number> {
-  const reloadConfig = (more: Overrides = {}): Promise<Config> => {
-    const overrides: Overrides = {
-      ...(options.host === undefined ? {} : { host: options.host }),
-      ...(options.port === undefined ? {} : { port: options.port }),
-      ...more,
-    };
-    return configOf(options, {
-      overrides,
-      ...(twin === null ? {} : { twin: twinUpstreams(twin) }),
-    });
-  };
-  const running = await launch(options, await reloadConfig(), reloadConfig);
-  const ending = obeySignals(running);
-  if (options.leased === true) endUnleased(running);
-  print(`lanekeeper listening on ${running.url}`);
-  await running.closed;
+async function supervise(options: StartOptions, twin: Twin | null): Promise<number> {
+  const given: WorkerGiven = { twin: twin === null ? null : twinUpstreams(twin) };
+  const fleet = new Fleet({
+    home: homeOf(options),
+    workers: options.workers,
+    spawn: () =>
+      spawn(process.execPath, [...process.execArgv, ENTRY, ...workerArguments(options)], {
+        // What a worker has to say it says on stderr.
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      }),
+    given,
+    leased: options.leased === true,
+    say,
+  });
+  const ending = obeySignals(fleet);
+  await fleet.start();
+  if (options.leased === true) endUnleased(fleet);
+  print(`lanekeeper listening on ${fleet.url}`);
+  await fleet.closed;
   return ending.code;
 }
 
-async function launch(
-  options: StartOptions,
-  config: Config,
-  reloadConfig: (more?: Overrides) => Promise<Config>,
-): Promise<RunningProxy> {
-  const common = {
-    twin: options.twin === true,
-    leased: options.leased === true,
-    reloadConfig: () => reloadConfig(),
-  };
-  try {
-    return await launchProxy({ config, ...common });
-  } catch (error) {
-    if (options.leased !== true || !isPortTaken(error)) throw error;
-    return launchProxy({ config: await reloadConfig({ port: 0 }), ...common });
-  }
+function workerArguments({ home, config, host, port, twin }: StartOptions): string[] {
+  return [
+    'start',
+    '--worker',
+    ...(home === undefined ? [] : ['--home', home]),
+    ...(config === undefined ? [] : ['--config', config]),
+    ...(host === undefined ? [] : ['--host', host]),
+    ...(port === undefined ? [] : ['--port', String(port)]),
+    ...(twin === true ? ['--twin'] : []),
+  ];
 }
 
 /** SIGTERM and SIGINT drain, the second of them ends at once; SIGHUP reloads. */
-function obeySignals(running: RunningProxy): { readonly code: number } {
+function obeySignals(fleet: Fleet): { readonly code: number } {
   const ending: { code: number } = { code: EXIT.done };
   let draining = false;
   const end = (signal: NodeJS.Signals) => {
     if (signal === 'SIGINT' || draining) ending.code = EXIT.interrupted;
-    if (draining) {
-      void running.close();
-      return;
-    }
+    if (!draining) say('draining: open exchanges finish; another signal ends them at once');
+    fleet.drain(draining ? 0 : DRAIN_MS_MAX);
     draining = true;
-    say('draining: open exchanges finish; another signal ends them at once');
-    void running.drain(DRAIN_MS_MAX);
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
-  process.on('SIGHUP', () => void reload(running));
+  process.on('SIGHUP', renewer(fleet));
   return ending;
 }
 
-async function reload(running: RunningProxy): Promise<void> {
+/** Reads the configuration anew; where the program itself has changed, in new processes. */
+function renewer(fleet: Fleet): () => void {
+  let loadedMs = Date.now();
+  return () => {
+    const nowMs = Date.now();
+    void renew(fleet, loadedMs).then((restarted) => {
+      if (restarted) loadedMs = nowMs;
+    });
+  };
+}
+
+/** True where the workers are new ones. */
+async function renew(fleet: Fleet, loadedMs: number): Promise<boolean> {
   try {
-    const { changed, notes } = await running.control.reload();
+    if (await hasChangedSince(loadedMs)) {
+      const { workers } = await fleet.restart();
+      say(
+        `the program has changed: restarted, ${workers.length} new ${workers.length === 1 ? 'process serves' : 'processes serve'}`,
+      );
+      return true;
+    }
+    const { changed, notes } = await fleet.reload();
     say(changed.length === 0 ? 'reloaded: nothing changed' : `reloaded: ${changed.join(', ')}`);
     for (const note of notes) say(note);
   } catch (error) {
-    say(`not reloaded, the former configuration stays: ${describeFailure(error)}`);
+    const what = error instanceof ControlError ? error.message : describeFailure(error);
+    say(`not reloaded, the former configuration stays: ${what}`);
   }
+  return false;
 }
 
 /** A `run` that died between starting the proxy and taking its lease must not leave it behind. */
-function endUnleased(running: RunningProxy): void {
-  const timer = setTimeout(async () => {
-    try {
-      const { leases } = await readStatus(running.control.status().home);
-      if (leases === 0) await running.drain(DRAIN_MS_MAX);
-    } catch {
-      // A control socket that does not answer has no lease either.
-      await running.close();
-    }
+function endUnleased(fleet: Fleet): void {
+  const timer = setTimeout(() => {
+    if (fleet.leases === 0) fleet.drain();
   }, LEASE_FIRST_MS_MAX);
   timer.unref();
 }

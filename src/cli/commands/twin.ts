@@ -1,15 +1,10 @@
 /** `twin`: the simulated upstreams on their own, in the foreground, until a signal ends them. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import {
-  type FaultPlan,
-  FaultPlanError,
-  parsePlan,
-  startTwin,
-  type Twin,
-} from '../../twin/index.ts';
+import { startTwin, type Twin } from '../../twin/index.ts';
 import { CliError, EXIT } from '../failure.ts';
+import { readFaultPlan } from '../fault-plan.ts';
 import { print } from '../output.ts';
 import { type CommonOptions, homeOf } from '../settings.ts';
 
@@ -39,7 +34,7 @@ export async function twin(options: TwinOptions): Promise<number> {
 
 async function open(options: TwinOptions): Promise<Twin> {
   const { port = 0, seed } = options;
-  const faults = options.faults === undefined ? undefined : await readPlan(options.faults);
+  const faults = options.faults === undefined ? undefined : await readFaultPlan(options.faults);
   const ports = port === 0 ? {} : { anthropic: port, zai: port + 1 };
   try {
     return await startTwin({
@@ -51,24 +46,6 @@ async function open(options: TwinOptions): Promise<Twin> {
     if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
       throw new CliError(`port ${port} or ${port + 1} is in use; choose another with --port`);
     }
-    throw error;
-  }
-}
-
-/** A plan is bad configuration like any other: the same form, the same exit code. */
-async function readPlan(file: string): Promise<FaultPlan> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : 'unknown';
-    const mend = 'name a file that you can read with --faults';
-    throw new CliError(`${file} can not be read (${code})\n  mend: ${mend}`, EXIT.config);
-  }
-  try {
-    return await parsePlan(text, file);
-  } catch (error) {
-    if (error instanceof FaultPlanError) throw new CliError(error.message, EXIT.config);
     throw error;
   }
 }

@@ -14,9 +14,8 @@ import { DAEMON_START_MS_MAX, DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
 import { drillConfiguration } from '../../drills/configuration.ts';
 import type { Twin } from '../../twin/types.ts';
 import { CliError } from '../failure.ts';
-import { PACKAGE_ROOT } from '../package-info.ts';
+import { ENTRY } from '../package-info.ts';
 
-const ENTRY = join(PACKAGE_ROOT, 'bin', 'entry.mjs');
 const LISTENING = /^lanekeeper listening on (http:\/\/\S+)$/m;
 const CA_FILE = 'twin-ca.pem';
 /** Of the caller's environment only what a process needs, and the switches that a drill may vary. */
@@ -32,6 +31,11 @@ const PASSED_ON = [
 
 export interface ChildProxy {
   readonly url: URL;
+  readonly pid: number;
+  /** Resolves when the process that was started has ended; processes of its own may live on. */
+  readonly exited: Promise<unknown>;
+  /** It speaks HTTP/2 to its upstreams, whatever its clients speak. */
+  readonly http2: boolean;
   /** Ends it; all of its ledger is written then. Never rejects; may be called again. */
   stop(): Promise<void>;
 }
@@ -43,6 +47,12 @@ export interface ChildPlace {
   readonly work: string;
   /** The user's configuration file; its lanes are led to the twin. */
   readonly configFile: string | undefined;
+  /** Default: any that is free. */
+  readonly port?: number;
+  /** Processes that serve. Default 1. */
+  readonly workers?: number;
+  /** Switches that go before those of the caller's environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -52,22 +62,25 @@ export interface ChildPlace {
  */
 export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<ChildProxy> {
   const { home, work } = place;
-  const variables = await writeConfiguration(twin, place);
+  const { variables, http2 } = await writeConfiguration(twin, place);
   mkdirSync(home, { recursive: true, mode: 0o700 });
-  const args = ['start', '--leased', '--home', home, '--config', join(work, 'drill.yaml')];
-  const child = spawn(process.execPath, [...process.execArgv, ENTRY, ...args], {
+  const child = spawn(process.execPath, [...process.execArgv, ENTRY, ...startArguments(place)], {
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
     detached: true,
     cwd: work,
-    env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1' },
+    env: { ...environment(), ...variables, FORCE_HAIKU_TO_ZAI: '1', ...place.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  const exited = once(child, 'exit').catch(() => undefined);
   const ended = once(child, 'close').catch(() => undefined);
   try {
     const url = await listening(child);
     const giveBack = await holdLease(home);
     return {
       url: new URL(url),
+      pid: child.pid ?? 0,
+      exited,
+      http2,
       stop: async () => {
         giveBack();
         child.kill('SIGTERM');
@@ -83,7 +96,15 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
   }
 }
 
-/** Returns the variables that the configuration needs. */
+function startArguments({ home, work, port, workers }: ChildPlace): string[] {
+  return [
+    ...['start', '--leased', '--home', home, '--config', join(work, 'drill.yaml')],
+    ...(port === undefined ? [] : ['--port', String(port)]),
+    ...(workers === undefined ? [] : ['--workers', String(workers)]),
+  ];
+}
+
+/** Returns the variables that the configuration needs, and what it comes to for HTTP/2. */
 async function writeConfiguration(twin: Twin, place: ChildPlace) {
   const { work, configFile } = place;
   const named =
@@ -92,7 +113,9 @@ async function writeConfiguration(twin: Twin, place: ChildPlace) {
   const { text, env } = drillConfiguration(twin, own, CA_FILE);
   writeFileSync(join(work, CA_FILE), twin.anthropic.ca);
   writeFileSync(join(work, 'drill.yaml'), text);
-  return env;
+  const { MITM_FORCE_H1: never, MITM_HTTP2: always } = process.env;
+  const http2 = always === '1' || (own?.http2 === 'always' && never !== '1');
+  return { variables: env, http2 };
 }
 
 function environment(): Record<string, string> {

@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { readStatus } from '../../admin/client.ts';
 import type { StatusReport } from '../../admin/types.ts';
 import { DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
-import type { DrillRecord, ProxyView, Sample } from '../../drills/types.ts';
+import type { ProxyView, Sample } from '../../drills/types.ts';
 import { readUsage } from '../../ledger/read.ts';
 import type { UsageRecord } from '../../ledger/record.ts';
 
@@ -24,8 +24,13 @@ export interface ViewOptions {
   readonly stop: (() => Promise<void>) | null;
 }
 
+/** Of the home's own proxy: its records hold all that the ledger has. */
+export interface OwnView extends ProxyView {
+  records(expected: number): Promise<AsyncIterable<UsageRecord>>;
+}
+
 /** The view of a proxy that runs for a home. */
-export function proxyView(options: ViewOptions): ProxyView {
+export function proxyView(options: ViewOptions): OwnView {
   return {
     look: () => look(options.home),
     records: async (expected) => {
@@ -45,8 +50,13 @@ async function look(home: string): Promise<Omit<Sample, 's'>> {
     rssBytes: status.memory.rss_bytes,
     heapBytes: status.memory.heap_bytes,
     sockets: socketsOf(status),
-    handles: await handlesOf(status.pid),
+    handles: await handlesOf(new Set([status.pid, ...status.workers.map(({ pid }) => pid)])),
   };
+}
+
+/** A session id as the ledger's records bear it. */
+export function sessionMark(session: string): string {
+  return createHash('sha256').update(session).digest('hex').slice(0, SESSION_DIGITS);
 }
 
 function socketsOf(status: StatusReport): number {
@@ -55,10 +65,12 @@ function socketsOf(status: StatusReport): number {
   return sockets;
 }
 
-/** Null where the system does not tell: only Linux has the folder. */
-async function handlesOf(pid: number): Promise<number | null> {
+/** Of all its processes. Null where the system does not tell: only Linux has the folder. */
+async function handlesOf(pids: Iterable<number>): Promise<number | null> {
   try {
-    return (await readdir(`/proc/${pid}/fd`)).length;
+    let handles = 0;
+    for (const pid of pids) handles += (await readdir(`/proc/${pid}/fd`)).length;
+    return handles;
   } catch {
     return null;
   }
@@ -83,8 +95,8 @@ async function countOf(options: ViewOptions): Promise<number> {
   return count;
 }
 
-async function* recordsOf({ ledger, session }: ViewOptions): AsyncGenerator<DrillRecord> {
-  const mark = createHash('sha256').update(session).digest('hex').slice(0, SESSION_DIGITS);
+async function* recordsOf({ ledger, session }: ViewOptions): AsyncGenerator<UsageRecord> {
+  const mark = sessionMark(session);
   const records: AsyncIterable<UsageRecord> = readUsage(ledger);
   for await (const record of records) {
     if (record.session === mark) yield record;

@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { isRunning, readStatus } from '../../admin/client.ts';
+import { callControl, isRunning, readStatus } from '../../admin/client.ts';
 import { formatAuthority } from '../../core/authority.ts';
 import { DRILL_KEPT_MAX, DRILL_STALL_MS } from '../../core/limits.ts';
 import type { Access, ProxyView } from '../../drills/types.ts';
@@ -15,10 +15,11 @@ import { startTwin, type Twin } from '../../twin/index.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { type CommonOptions, homeOf } from '../settings.ts';
 import { startChildProxy } from './child-proxy.ts';
+import { asksForFaults, type FaultOptions, type PlannedFaults, plannedFaults } from './faults.ts';
 import { NO_VIEW, proxyView } from './proxy-view.ts';
 
 /** How a target is chosen. */
-export interface TargetOptions extends CommonOptions {
+export interface TargetOptions extends CommonOptions, FaultOptions {
   readonly twin?: boolean;
   readonly proxy?: string;
   readonly gateway?: boolean;
@@ -34,32 +35,51 @@ export interface Target {
   /** For people. */
   readonly name: string;
   readonly evidence: string | null;
+  /** Where results may be written. */
+  readonly home: string;
+  /** Sets whether Haiku is forced to zai; null where there is no control socket to say it over. */
+  readonly force: ((on: boolean) => Promise<void>) | null;
+  /** Leaves the switches as they were found. */
   close(): Promise<void>;
 }
 
 type Credential = Access['credential'];
 
 /** Obviously none of anybody: the twin takes any. */
-const CANARY: Credential = ['authorization', 'Bearer sk-ant-oat01-drill-canary-0123456789'];
+export const CANARY: Credential = ['authorization', 'Bearer sk-ant-oat01-drill-canary-0123456789'];
 
 /** Finds or starts it. The caller closes it. */
 export async function openTarget(options: TargetOptions): Promise<Target> {
   if (options.twin === true && options.proxy !== undefined) {
     throw new CliError('--twin and --proxy: choose one of them', EXIT.usage);
   }
+  const faults = await plannedFaults(options);
   const home = homeOf(options);
+  if (asksForFaults(options)) await checkOwnTwin(options, home);
   if (options.proxy !== undefined) return namedProxy(options, new URL(options.proxy), home);
   if (options.twin !== true && (await isRunning(home))) return runningProxy(options, home);
-  return ownProxy(options);
+  return ownProxy(options, faults);
 }
 
-async function ownProxy(options: TargetOptions): Promise<Target> {
+/** A plan is for a twin that nobody else uses, and that this process can compare with. */
+async function checkOwnTwin(options: TargetOptions, home: string): Promise<void> {
+  if (options.twin === true) return;
+  if (options.proxy === undefined && !(await isRunning(home))) return;
+  const names = '--faults and --fault-rate';
+  throw new CliError(
+    `${names} are for a twin of the drill's own, and this drill would run against a proxy that is there already; add --twin`,
+    EXIT.usage,
+  );
+}
+
+async function ownProxy(options: TargetOptions, faults: PlannedFaults | null): Promise<Target> {
   const work = mkdtempSync(join(tmpdir(), 'lanekeeper-drill-'));
   // Simulated exchanges go into a home's ledger only where it was named.
   const home = options.home === undefined ? work : resolve(options.home);
   const twin = await startTwin({ keep: DRILL_KEPT_MAX });
   try {
     const child = await startChildProxy(twin, { home, work, configFile: options.config });
+    await twin.setFaults(faults?.(child.http2) ?? null);
     const access = accessOf(options, child.url, CANARY, join(home, 'ca', 'ca-cert.pem'));
     const ledger = join(home, 'logs', 'usage.jsonl');
     return {
@@ -69,6 +89,8 @@ async function ownProxy(options: TargetOptions): Promise<Target> {
       simulated: true,
       name: 'a proxy of its own, the twin behind it',
       evidence: ledger,
+      home,
+      force: (on) => setForce(home, on),
       close: async () => {
         await child.stop();
         await twin.close();
@@ -96,7 +118,9 @@ async function runningProxy(options: TargetOptions, home: string): Promise<Targe
     simulated: status.twin,
     name: `the running proxy at ${url.host}${status.twin ? ', its twin behind it' : ''}`,
     evidence: ledger,
-    close: async () => undefined,
+    home,
+    force: (on) => setForce(home, on),
+    close: () => restoreForce(home, status.force),
   };
 }
 
@@ -113,12 +137,25 @@ async function namedProxy(options: TargetOptions, url: URL, home: string): Promi
     simulated: false,
     name: `the proxy at ${url.host}`,
     evidence: null,
+    home,
+    force: null,
     close: async () => undefined,
   };
 }
 
-function accessOf(
-  options: TargetOptions,
+async function setForce(home: string, on: boolean): Promise<void> {
+  await callControl(home, 'POST', '/force', { on });
+}
+
+/** A proxy that has gone meanwhile has no switch to restore. */
+async function restoreForce(home: string, on: boolean): Promise<void> {
+  if (!(await isRunning(home)) || (await readStatus(home)).force === on) return;
+  await setForce(home, on);
+}
+
+/** How clients reach a proxy, under a session of their own. */
+export function accessOf(
+  options: Pick<TargetOptions, 'gateway'>,
   url: URL,
   credential: Credential,
   bundle: string,
