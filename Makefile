@@ -8,7 +8,7 @@ SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
-	longrun longrun-model-only
+	longrun longrun-model-only summarize prune-results
 
 help:
 	@echo 'make demo      offline proof in under a minute'
@@ -18,6 +18,7 @@ help:
 	@echo 'make longrun   make longrun-model-only    a soak with snapshots; MINUTES= METRICS_EVERY='
 	@echo 'make chaos     ends, kills and restarts a proxy in the middle of running streams'
 	@echo 'make ab        HTTP/2 against HTTP/1.1, x-api-key against authorization; MINUTES='
+	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
@@ -65,6 +66,12 @@ longrun-model-only: setup
 
 warmup chaos: setup
 	$(LANEKEEPER) drill $@ $(HOMEDIR)
+
+summarize: setup
+	$(LANEKEEPER) summarize $(HOMEDIR)
+
+prune-results: setup
+	$(LANEKEEPER) prune $(if $(KEEP),--keep $(KEEP)) $(HOMEDIR)
 
 schema: setup
 	npm run --silent schema

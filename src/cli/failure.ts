@@ -34,6 +34,8 @@ const PLAIN_NAMES: ReadonlySet<string> = new Set([
   'PkiError',
   'ProxyStartError',
   'WorkerFailure',
+  'PriceTableError',
+  'ReportError',
 ]);
 
 /** Says on stderr what failed. Returns the exit code. */

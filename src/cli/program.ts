@@ -9,6 +9,7 @@ import { AB_SUBJECTS } from '../drills/ab-plan.ts';
 import { ACT_NAMES } from '../drills/chaos-acts.ts';
 import { ALTERNATIONS, DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
 import { packageVersion } from './package-info.ts';
+import { addReportCommands } from './report-commands.ts';
 import type { CommonOptions } from './settings.ts';
 import { SHELLS } from './shell-lines.ts';
 
@@ -16,7 +17,7 @@ import { SHELLS } from './shell-lines.ts';
 type Run<Options> = (options: Options, args: readonly string[]) => Promise<number> | number;
 type Load<Options> = () => Promise<Run<Options>>;
 /** Makes a command do what its module says once it is loaded. */
-type Act = <Options extends CommonOptions>(command: Command, load: Load<Options>) => Command;
+export type Act = <Options extends CommonOptions>(command: Command, load: Load<Options>) => Command;
 
 const ON_OFF = ['on', 'off'] as const;
 const COMPLETION_SHELLS = ['bash', 'zsh', 'fish'] as const;
@@ -71,6 +72,7 @@ export function createProgram(report: (code: number) => void): Command {
   addControlCommands(program, act);
   addTrustCommands(program, act);
   addInsightCommands(program, act, program);
+  addReportCommands(program, act);
   addDrillCommand(program, act);
   return program;
 }

@@ -287,3 +287,16 @@ export const AGENT_STDERR_CHARS_MAX = 1_024;
 export const AGENT_END_MS_MAX = 5_000;
 /** Troubles of agents that a drill tells in words; it counts all of them. */
 export const AGENT_NOTES_MAX = 5;
+
+/** Memory of the database that a report is made in; beyond, it writes to a temporary folder. */
+export const REPORT_MEMORY_BYTES_MAX = 512 * 1024 * 1024;
+/** Readings of a ledger that is rotated in the midst of each. */
+export const REPORT_LOADS_MAX = 5;
+/** Keys of one dimension that a summary for people lists; the file of metrics has all. */
+export const REPORT_KEYS_MAX = 20;
+/** Snapshots of the metrics that `prune` keeps, unless told otherwise. */
+export const REPORT_SNAPSHOTS_MAX = 20;
+/** Largest price table that is read. */
+export const PRICE_FILE_BYTES_MAX = 1024 * 1024;
+/** Steps of time on a chart of the report. */
+export const REPORT_STEPS_MAX = 80;

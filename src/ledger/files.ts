@@ -1,6 +1,7 @@
 /**
  * Names of ledger files: the current one (`usage.jsonl`), and those it was rotated to
- * (`usage-YYYYMMDDTHHMMSSmmmZ.jsonl`), whose names sort by time.
+ * (`usage-YYYYMMDDTHHMMSSmmmZ.jsonl`), whose names sort by time. Rotated files may have been
+ * compressed by their owner since (`.jsonl.gz`, `.jsonl.zst`); this program never does it.
  */
 import { close, open, readdir, rename, rm, stat } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -14,6 +15,7 @@ const removeFile = promisify(rm);
 const statFile = promisify(stat);
 
 const EXTENSION = '.jsonl';
+const COMPRESSED = ['.jsonl.gz', '.jsonl.zst'];
 const STAMP = /^\d{8}T\d{9}Z$/;
 /** Rotations within one millisecond take the next free one; more than this is no coincidence. */
 const NAME_TRIES_MAX = 1_000;
@@ -30,32 +32,22 @@ export function rotatedPath(path: string, wallMs: number): string {
  * @throws where the directory can not be listed
  */
 export async function rotatedFiles(path: string): Promise<string[]> {
-  const directory = dirname(path);
-  const prefix = `${basename(path, EXTENSION)}-`;
-  let names: string[];
-  try {
-    names = await listDirectory(directory);
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
-    throw error;
-  }
-  return names
-    .filter((name) => name.startsWith(prefix) && name.endsWith(EXTENSION))
-    .filter((name) => STAMP.test(name.slice(prefix.length, -EXTENSION.length)))
-    .sort()
-    .map((name) => join(directory, name));
+  const byStamp = await filesByStamp(path, [EXTENSION]);
+  return [...byStamp.values()];
 }
 
 /** All files of a ledger in the order of their records: rotated ones, then the current one. */
 export async function ledgerFiles(path: string): Promise<string[]> {
-  const files = await rotatedFiles(path);
-  try {
-    await statFile(path);
-    files.push(path);
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw error;
-  }
-  return files;
+  return withCurrent(path, await rotatedFiles(path));
+}
+
+/**
+ * The same, with the compressed ones among them; where a file lies there plain as well (it is being
+ * compressed), the plain one alone.
+ */
+export async function archivedFiles(path: string): Promise<string[]> {
+  const byStamp = await filesByStamp(path, [EXTENSION, ...COMPRESSED]);
+  return withCurrent(path, [...byStamp.values()]);
 }
 
 /**
@@ -88,6 +80,42 @@ export async function pruneRotated(path: string, filesMax: number): Promise<void
 export function codeOf(error: unknown): string {
   const { code, name } = error as { code?: unknown; name?: unknown };
   return typeof code === 'string' ? code : String(name);
+}
+
+/** Rotated files by their stamp, oldest first; of several with one stamp the first extension's. */
+async function filesByStamp(
+  path: string,
+  extensions: readonly string[],
+): Promise<Map<string, string>> {
+  const directory = dirname(path);
+  const prefix = `${basename(path, EXTENSION)}-`;
+  let names: string[];
+  try {
+    names = await listDirectory(directory);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return new Map();
+    throw error;
+  }
+  const found: [stamp: string, file: string][] = [];
+  for (const extension of extensions) {
+    for (const name of names) {
+      if (!name.startsWith(prefix) || !name.endsWith(extension)) continue;
+      const stamp = name.slice(prefix.length, -extension.length);
+      if (!STAMP.test(stamp) || found.some(([taken]) => taken === stamp)) continue;
+      found.push([stamp, join(directory, name)]);
+    }
+  }
+  return new Map(found.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+async function withCurrent(path: string, rotated: readonly string[]): Promise<string[]> {
+  try {
+    await statFile(path);
+    return [...rotated, path];
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+    return [...rotated];
+  }
 }
 
 async function reserve(path: string, wallMs: number): Promise<string> {

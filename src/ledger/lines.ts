@@ -67,6 +67,7 @@ function milliseconds(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
 }
 
+/** A lone surrogate, which JSON can not carry to every reader, becomes U+FFFD. */
 function clean(text: string | null): string | null {
-  return text === null ? null : redactText(text);
+  return text === null ? null : redactText(text.toWellFormed());
 }

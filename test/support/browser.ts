@@ -1,0 +1,65 @@
+/**
+ * A real browser for pages that the program writes: the system's Chromium, driven by playwright-core. Where it
+ * is missing it is installed with apt-get, if that may be done here.
+ *
+ * The browser resolves no name and has an environment of its own.
+ */
+import { execFile } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { promisify } from 'node:util';
+import { type Browser, chromium } from 'playwright-core';
+import { type Cleanup, tempHome } from './home.ts';
+
+const run = promisify(execFile);
+const PROGRAMS = [
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+  '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+];
+const INSTALL_MS_MAX = 240_000;
+
+/** The browser, closed after the test; or why there can be none. */
+export async function startBrowser(context: Cleanup): Promise<Browser | string> {
+  if (process.env['SKIP_BROWSER'] === '1') return 'SKIP_BROWSER=1';
+  const program = installed() ?? (await install());
+  if (program === null) return 'there is no Chromium, and it can not be installed here';
+  const home = await tempHome(context);
+  const browser = await chromium.launch({
+    executablePath: program,
+    // A user namespace is not to be had everywhere; the pages are our own.
+    args: ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND'],
+    env: { HOME: home, PATH: '/usr/bin:/bin' },
+  });
+  context.after(() => browser.close());
+  return browser;
+}
+
+function installed(): string | null {
+  const found = PROGRAMS.find((program) => {
+    try {
+      accessSync(program, constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return found ?? null;
+}
+
+async function install(): Promise<string | null> {
+  if (process.getuid?.() !== 0) return null;
+  const options = {
+    timeout: INSTALL_MS_MAX,
+    env: { ...APT, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+  };
+  try {
+    await run('apt-get', ['update', '-qq'], options);
+    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], options);
+  } catch {
+    return null;
+  }
+  return installed();
+}
+
+const APT = { DEBIAN_FRONTEND: 'noninteractive' };
