@@ -118,6 +118,15 @@ test('a credential is revealed by the lanes, and the proxy’s own token by what
   assert.deepEqual(elsewhere.sort(), ['src/cli/environment.ts', 'src/core/secret.ts']);
 });
 
+test('DuckDB is loaded by the reports alone, and they by the commands that analyse, when they run', () => {
+  const matching = (pattern: RegExp): string[] =>
+    SOURCES.filter((name) => pattern.test(read(name)));
+  assert.deepEqual(matching(/@duckdb\/node-api'/), ['src/reports/database.ts']);
+  assert.match(read('src/reports/database.ts'), /await import\('@duckdb\/node-api'\)/);
+  const users = matching(/'(?:\.\.?\/)+reports\//).map((name) => path.basename(name, '.ts'));
+  assert.deepEqual(users.sort(), ['cost', 'prune', 'report', 'summarize']);
+});
+
 test('every bound of limits.ts is used, and says its unit', () => {
   const limits = read('src/core/limits.ts');
   const users = SOURCES.filter((name) => name !== 'src/core/limits.ts')
