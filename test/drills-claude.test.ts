@@ -110,6 +110,17 @@ suite('a drill with Claude Code', { skip, concurrency: 2 }, () => {
     });
   }
 
+  test('under faults it tries again, or tells of them: none of it is laid to the proxy', async (t) => {
+    const home = await tempHome(t);
+    const args = ['burst', '--count', '24', '--twin', '--fault-rate', '0.2'];
+    const { code, value, stderr } = await drill(home, args);
+    assert.deepEqual(failing(value), [], stderr);
+    assert.equal(code, 0, stderr);
+    const met = Object.values(value.faults).reduce((sum, fault) => sum + fault.met, 0);
+    assert(met > 0 && value.whole < 24 && value.whole > 0);
+    assert.deepEqual(value.errors, {});
+  });
+
   test('through the gateway it is the same, without control calls', async (t) => {
     const home = await tempHome(t);
     const { code, value } = await drill(home, ['burst', '--gateway', '--count', '4']);

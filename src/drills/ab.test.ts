@@ -92,7 +92,6 @@ async function play(scene: Scene): Promise<Played> {
       err_type: null,
       intact: true,
       retry: false,
-      attempts: 1,
       bytes_down: BODY.length,
       request_id: null,
       h2: side === 'b',

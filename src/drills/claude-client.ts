@@ -8,7 +8,7 @@
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';
 import { type AgentProcess, agentProcess, type TurnOutcome } from './claude-process.ts';
 import { type Turn, type TurnSetting, turnOf } from './claude-turn.ts';
-import type { DrillClient, DrillLane, DrillRequest, Heard } from './types.ts';
+import type { DrillClient, DrillRequest, Heard } from './types.ts';
 
 /** The models by the names that Claude Code has for the newest of each family. */
 export type ClaudeModel = 'haiku' | 'sonnet';
@@ -25,7 +25,6 @@ export interface ClaudeOptions extends TurnSetting {
   readonly tell: (trouble: string) => void;
 }
 
-const MODELS: Readonly<Record<DrillLane, ClaudeModel>> = { anthropic: 'sonnet', zai: 'haiku' };
 const OK = 200;
 const SHOWN_CHARS_MAX = 160;
 const ABANDONED: TurnOutcome = {
@@ -59,12 +58,14 @@ export function createClaudeClient(options: ClaudeOptions): DrillClient {
     ask: async (request) => {
       const turn = turnOf(request, options);
       if (closed) return heardOf(turn, ABANDONED);
-      const model = MODELS[request.lane];
+      const model = request.model.includes('haiku') ? 'haiku' : 'sonnet';
       const seat = seatOf(model);
       seat.turns += 1;
       const outcome = await seat.process.ask(turn.prompt);
       const heard = heardOf(turn, outcome);
-      if (seat.turns >= options.turnsMax && !closed) {
+      // What a turn asked that failed would be asked again with the next one of the conversation.
+      const isBroken = heard.failure !== null || heard.status !== OK;
+      if ((isBroken || seat.turns >= options.turnsMax) && !closed) {
         seats.delete(model);
         await seat.process.end();
       }

@@ -16,13 +16,12 @@ const RECORD: DrillRecord = {
   status: 200,
   sse: 'complete',
   err_type: null,
-  retry: false,
   intact: true,
-  attempts: 1,
+  retry: false,
   bytes_down: 10,
   request_id: 'a',
 };
-const NONE = { answered: 0, compared: 0, unknown: 0, differing: 0, missing: 0 };
+const NONE = { answered: 0, compared: 0, unknown: 0, differing: 0, missing: 0, notWhole: 0 };
 
 /** A request that the twin answered with 10 bytes. */
 function answered(requestId: string | null, over: Partial<ReceivedRequest> = {}): Draft {
@@ -60,18 +59,17 @@ function scene(keptMax?: number) {
       kept[lane] = [];
     },
   });
-  const match = matchRequests(
-    {
-      anthropic: endpoint('anthropic'),
-      zai: endpoint('zai'),
-      faults: () => ({ seed: 1, rules: [] }),
-    },
-    keptMax,
-  );
+  const twin = {
+    anthropic: endpoint('anthropic'),
+    zai: endpoint('zai'),
+    faults: () => ({ seed: 1, rules: [] }),
+  };
+  const match = matchRequests(twin, keptMax);
   return {
     match,
     /** Arrives, and is forgotten by whoever reads the twin. */
     arrive: (...requests: readonly Draft[]) => {
+      assert(match.twin !== null);
       kept.zai.push(...requests);
       assert.equal(match.twin.zai.requests().length, kept.zai.length);
       match.twin.zai.clear();
@@ -91,32 +89,59 @@ for (const [what, requests, records, expected] of [
   ['a record of other bytes', [answered('a')], [{ bytes_down: 9 }], { differing: 1 }],
   ['a record of a request that never came', [], [RECORD], { unknown: 1 }],
   ['two records of one request', [answered('a')], [RECORD, RECORD], { unknown: 1 }],
-  ['a good record without an id', [], [{ request_id: null }], { unknown: 1 }],
+  [
+    'a good record without an id, and nothing without an id that was sent',
+    [],
+    [{ request_id: null }],
+    { compared: 1, unknown: 1 },
+  ],
+  [
+    'a page that has no id in place of an answer',
+    [answered(null, { fault: 'html' })],
+    [{ request_id: null, sse: null }],
+    { compared: 1 },
+  ],
   ['an error of the proxy’s own', [], [{ request_id: null, status: 502 }], {}],
   ['a request without a record', [answered('a'), answered('b')], [RECORD], { missing: 1 }],
   [
     'an attempt that the proxy made again',
     [answered('b'), answered('a')],
-    [{ attempts: 2 }],
+    [{ retry: true }],
     { answered: 2, compared: 1, missing: 0 },
   ],
   [
     'a part of a whole answer, of which the record says so',
     [answered('a')],
     [{ intact: false, bytes_down: 4 }],
-    { compared: 1, differing: 0 },
+    { differing: 0, notWhole: 1 },
   ],
   [
     'a part of one answer and the whole of another with the same id',
-    [answered('a', { answer: { ...answered('a').answer, bytes: 7 } }), answered('a')],
+    [
+      answered('a', { fault: 'error_event', answer: { ...answered('a').answer, bytes: 7 } }),
+      answered('a'),
+    ],
     [{ intact: false, bytes_down: 7 }, RECORD],
-    { compared: 2, differing: 0 },
+    { compared: 2, differing: 0, notWhole: 0 },
+  ],
+  [
+    'a stream that the twin spoilt, and its record says so',
+    [answered('a', { fault: 'error_event' })],
+    [{ sse: 'upstream_error' }],
+    { notWhole: 0 },
+  ],
+  [
+    'a stream that was whole, but not in the ledger',
+    [answered('a')],
+    [{ sse: 'upstream_error' }],
+    { notWhole: 1 },
   ],
   [
     'an intact record of an answer that the twin broke off',
     [
       answered('a', {
         fault: 'reset_mid_stream',
+        broken: 'reset',
         answer: { ...answered('a').answer, ended: false },
       }),
     ],
@@ -168,7 +193,7 @@ test('a ledger without a record lacks every request', () => {
 
 test('a fault that does not break an answer off leaves it whole, however late it ends', () => {
   const { match, arrive } = scene();
-  const request = answered('a', { at: Date.now(), fault: 'error_event' });
+  const request = answered('a', { fault: 'error_event' });
   request.answer = { ...request.answer, bytes: 4, ended: false };
   arrive(request);
   arrive();
@@ -191,4 +216,12 @@ test('of more requests than are kept a share is compared, and what is wrong in i
       assert.equal(match.count().unknown, compared);
     }),
   );
+});
+
+test('without a twin only what the records say of themselves is told', () => {
+  const match = matchRequests(null);
+  assert.equal(match.twin, null);
+  match.recorded(RECORD);
+  match.recorded({ ...RECORD, sse: 'cut', intact: false });
+  assert.deepEqual(match.count(), { ...NONE, notWhole: 1 });
 });

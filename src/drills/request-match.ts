@@ -1,19 +1,19 @@
 /**
  * Puts the records of the ledger beside the requests that the twin answered, each by the id that the
- * twin gave it: for clients whose exchanges are not requests, so that counting alone proves nothing.
+ * twin gave it: for agents, whose turns are not requests, so that counting alone proves nothing.
  *
  * Partners are not always one to one: the same bytes get the same id, so an id may come more than
  * once, and of the attempts that the proxy made for one record only the last one's id is in it.
  */
 import { createHash } from 'node:crypto';
-import { DRILL_MATCHED_REQUESTS_MAX, DRILL_STALL_MS } from '../core/limits.ts';
+import { DRILL_MATCHED_REQUESTS_MAX } from '../core/limits.ts';
 import type { ReceivedRequest } from '../twin/types.ts';
 import type { DrillLane, DrillRecord } from './types.ts';
 import type { WitnessedTwin } from './witness.ts';
 
-/** How ledger and twin compare. */
+/** How ledger and twin compare; without a twin only `notWhole` is told. */
 export interface RequestCount {
-  /** Requests for an answer of a model that the twin answered whole. */
+  /** Requests for an answer of a model that the twin answered to the end. */
   readonly answered: number;
   /** Records that were looked for among them: all, or a fair share of a great many. */
   readonly compared: number;
@@ -23,21 +23,29 @@ export interface RequestCount {
   readonly differing: number;
   /** Answered requests without a record, beyond the attempts that records tell of. */
   readonly missing: number;
+  /** Records of a 200 that did not arrive whole, where no fault of the twin's tells why. */
+  readonly notWhole: number;
 }
 
 export interface RequestMatch {
   /** The same twin, for a witness to read: what it forgets is remembered here. */
-  readonly twin: WitnessedTwin;
+  readonly twin: WitnessedTwin | null;
   /** Takes a record, once the drill has settled. */
   recorded(record: DrillRecord): void;
-  /** Once all records were taken. */
+  /** What was found so far; all, once all records were taken. */
   count(): RequestCount;
 }
 
-/** Payload bytes of a whole answer; null where it was broken off, or not waited for. */
-type Sent = number | null;
+/** An answer of the twin. */
+interface Sent {
+  /** Payload bytes; null where it was broken off, or not waited for. */
+  readonly bytes: number | null;
+  /** A fault befell it. */
+  readonly isSpoilt: boolean;
+}
 
 const OK = 200;
+const NO_ID = '';
 const MESSAGES = /\/v1\/messages(\?|$)/;
 
 /**
@@ -46,64 +54,79 @@ const MESSAGES = /\/v1\/messages(\?|$)/;
  * @param keptMax requests that are kept to be compared
  */
 export function matchRequests(
-  twin: WitnessedTwin,
+  twin: WitnessedTwin | null,
   keptMax: number = DRILL_MATCHED_REQUESTS_MAX,
 ): RequestMatch {
   const sample = createSample(keptMax);
-  const counts = { answered: 0, compared: 0, unknown: 0, differing: 0 };
+  const counts = { answered: 0, compared: 0, unknown: 0, differing: 0, notWhole: 0 };
+  const partial: { readonly record: DrillRecord; readonly id: string }[] = [];
   let open: ReceivedRequest[] = [];
-  let attempts = 0;
-  const partial: string[] = [];
+  let retries = 0;
   const settle = (isOver: (request: ReceivedRequest) => boolean): void => {
     const over = open.filter(isOver);
     open = open.filter((request) => !over.includes(request));
-    for (const { answer } of over) {
-      if (answer.requestId === null) continue;
+    for (const { answer, fault } of over) {
       if (answer.ended) counts.answered += 1;
-      sample.put(answer.requestId, answer.ended ? answer.bytes : null);
+      const id = idOf(answer.requestId, answer.status);
+      const bytes = answer.ended ? answer.bytes : null;
+      if (id !== null) sample.put(id, { bytes, isSpoilt: fault !== null });
     }
   };
-  const take = (id: string, bytes: Sent): void => {
-    const sent = sample.take(id, bytes);
+  const match = (record: DrillRecord, id: string): void => {
+    const { intact, bytes_down: bytes } = record;
+    const sent = sample.take(id, intact ? bytes : null);
     if (sent === undefined) counts.unknown += 1;
-    else if (bytes !== null && sent !== bytes) counts.differing += 1;
+    else if (intact && sent.bytes !== bytes) counts.differing += 1;
+    if (!isWhole(record) && sent?.isSpoilt !== true) counts.notWhole += 1;
   };
-  const watched = (lane: DrillLane): WitnessedTwin[DrillLane] => {
-    twin[lane].clear();
+  const watched = (lane: DrillLane, seen: WitnessedTwin): WitnessedTwin[DrillLane] => {
+    seen[lane].clear();
     return {
-      requests: () => twin[lane].requests(),
+      requests: () => seen[lane].requests(),
       clear: () => {
-        for (const one of twin[lane].requests()) if (MESSAGES.test(one.path)) open.push(one);
-        twin[lane].clear();
+        for (const one of seen[lane].requests()) if (MESSAGES.test(one.path)) open.push(one);
+        seen[lane].clear();
         settle(hasEnded);
       },
     };
   };
   return {
-    twin: { anthropic: watched('anthropic'), zai: watched('zai'), faults: twin.faults },
-    recorded: ({ request_id: id, status, intact, bytes_down: bytes, attempts: tries }) => {
+    twin: twin && {
+      anthropic: watched('anthropic', twin),
+      zai: watched('zai', twin),
+      faults: twin.faults,
+    },
+    recorded: (record) => {
       settle(() => true);
-      attempts += Math.max(0, tries - 1);
-      // An answer of the proxy's own has no id; one that was served has.
-      if (id === null) counts.unknown += status === OK ? 1 : 0;
-      else if (sample.has(id)) {
+      if (record.retry) retries += 1;
+      const id = idOf(record.request_id, record.status);
+      if (twin === null) counts.notWhole += isWhole(record) ? 0 : 1;
+      else if (id !== null && sample.has(id)) {
         counts.compared += 1;
-        if (intact) take(id, bytes);
-        else partial.push(id);
+        if (record.intact) match(record, id);
+        else partial.push({ record, id });
       }
     },
     count: () => {
-      settle(() => true);
+      settle(hasEnded);
       // An answer that did not arrive whole fits any: those that did choose first.
-      for (const id of partial.splice(0)) take(id, null);
-      return { ...counts, missing: Math.max(0, sample.left() - attempts) };
+      for (const { record, id } of partial.splice(0)) match(record, id);
+      return { ...counts, missing: Math.max(0, sample.left() - retries) };
     },
   };
 }
 
-/** Nothing tells of the end of an answer that a fault broke off, but that it does not end. */
-function hasEnded({ answer, aborted, fault, at }: ReceivedRequest): boolean {
-  return answer.ended || aborted || (fault !== null && Date.now() - at > DRILL_STALL_MS);
+/** Errors without an id may be the proxy's own, of which the twin knows nothing; a 200 is not. */
+function idOf(id: string | null, status: number | null): string | null {
+  return id ?? (status === OK ? NO_ID : null);
+}
+
+function hasEnded({ answer, aborted, broken }: ReceivedRequest): boolean {
+  return answer.ended || aborted || broken !== null;
+}
+
+function isWhole({ op, status, sse, intact }: DrillRecord): boolean {
+  return status !== OK || (intact && (op === 'nonstream' || sse === 'complete'));
 }
 
 /**
@@ -126,16 +149,18 @@ function createSample(keptMax: number) {
       }
     },
     /** Takes out the answer of that id that fits best. */
-    take: (id: string, wanted: Sent): Sent | undefined => {
+    take: (id: string, bytes: Sent['bytes']): Sent | undefined => {
       const answers = kept.get(id) ?? [];
-      const fitting = answers.includes(wanted) ? wanted : answers.at(-1);
-      if (fitting !== undefined) answers.splice(answers.indexOf(fitting), 1);
-      return fitting;
+      // Where none is the same, the last.
+      const found = answers.findIndex((sent) => sent.bytes === bytes);
+      return answers.splice(found, 1)[0];
     },
     /** Whole answers that were not taken out. */
     left: (): number => {
       let left = 0;
-      for (const answers of kept.values()) left += answers.filter((sent) => sent !== null).length;
+      for (const answers of kept.values()) {
+        left += answers.filter(({ bytes }) => bytes !== null).length;
+      }
       return left;
     },
   };

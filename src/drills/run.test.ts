@@ -67,7 +67,6 @@ function recordOf(lane: DrillLane, model: string, body: Buffer, what: Delivered)
     err_type: what.err ?? (status === 429 ? '429' : said),
     intact,
     retry: false,
-    attempts: 1,
     bytes_down: text.length,
     request_id: what.requestId,
   };

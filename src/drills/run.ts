@@ -48,6 +48,7 @@ interface Running {
   readonly tally: Tally;
   readonly witness: Witness | null;
   readonly sampler: Sampler;
+  /** Of an agent. */
   readonly match: RequestMatch | null;
 }
 
@@ -86,8 +87,7 @@ const RETRY_MS = 100;
 /** Runs a drill to its end. Rejects only where the drill itself is broken. */
 export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
   const { tally = createTally() } = options;
-  const match =
-    options.agent === true && options.twin !== null ? matchRequests(options.twin) : null;
+  const match = options.agent === true ? matchRequests(options.twin) : null;
   const twin = match?.twin ?? options.twin;
   const witness = twin === null ? null : createWitness(twin, tally.add);
   const sampler = startSampler(options.proxy.look);
@@ -142,7 +142,7 @@ function outcomeOf(
     witnessed,
     unseenTriesMax: witness?.unseenTriesMax(plan.concurrency) ?? 0,
     interrupted,
-    ...(agent ? { agent: { requests: match?.count() ?? null } } : {}),
+    ...(match === null ? {} : { requests: match.count() }),
   });
   const ok = checks.every((check) => check.met !== false);
   return { plan, witnessed, agent, interrupted, counts: tally, ledger, trends, checks, ok, ...how };

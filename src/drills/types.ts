@@ -104,7 +104,6 @@ export interface DrillRecord {
   readonly err_type: string | null;
   readonly intact: boolean;
   readonly retry: boolean;
-  readonly attempts: number;
   readonly bytes_down: number;
   readonly request_id: string | null;
 }

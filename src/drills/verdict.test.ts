@@ -34,7 +34,6 @@ const RECORD: DrillRecord = {
   err_type: null,
   intact: true,
   retry: false,
-  attempts: 1,
   bytes_down: 10,
   request_id: null,
 };
@@ -213,7 +212,14 @@ group('a drill', () => {
 });
 
 group('a drill with an agent', () => {
-  const requests = { answered: 3, compared: 3, unknown: 0, differing: 0, missing: 0 };
+  const requests = {
+    answered: 3,
+    compared: 3,
+    unknown: 0,
+    differing: 0,
+    missing: 0,
+    notWhole: 0,
+  };
   const SHOWN = { sha256: null, stream: null } as const;
   const ledgerWith = (records: number, more: readonly [string, number][] = []): LedgerCount => ({
     ...ledgerOf(evidence(SHOWN).counts),
@@ -223,7 +229,7 @@ group('a drill with an agent', () => {
   const given = (over: Partial<Evidence> = {}): Evidence => ({
     ...evidence(SHOWN),
     ledger: ledgerWith(3),
-    agent: { requests },
+    requests,
     ...over,
   });
 
@@ -237,23 +243,24 @@ group('a drill with an agent', () => {
     );
   });
 
-  for (const [what, over] of [
-    ['a record of no request', { unknown: 1 }],
-    ['a record of other bytes', { differing: 1 }],
-    ['a request without a record', { missing: 1 }],
-    ['nothing compared', { compared: 0 }],
+  for (const [what, over, expected] of [
+    ['a record of no request', { unknown: 1 }, 'records'],
+    ['a record of other bytes', { differing: 1 }, 'records'],
+    ['a request without a record', { missing: 1 }, 'records'],
+    ['nothing compared', { compared: 0 }, 'records'],
+    ['a stream that was asked for again unseen', { notWhole: 1 }, 'streams'],
   ] as const) {
     test(`fails with ${what}`, () => {
-      const agent = { requests: { ...requests, ...over } };
-      assert.deepEqual(failing(given({ agent })), ['records']);
+      assert.deepEqual(failing(given({ requests: { ...requests, ...over } })), [expected]);
     });
   }
 
   test('fails with fewer records than turns, with a twin to ask and without', () => {
     const ledger = ledgerWith(1);
     assert.deepEqual(failing(given({ ledger })), ['records']);
-    assert.deepEqual(failing(given({ ledger, agent: { requests: null } })), ['records']);
-    assert.deepEqual(failing(given({ agent: { requests: null } })), []);
+    const blind = { requests: { ...requests, answered: 0, compared: 0 }, witnessed: false };
+    assert.deepEqual(failing(given({ ledger, ...blind })), ['records']);
+    assert.deepEqual(failing(given(blind)), []);
   });
 
   test('fails with a record whose model does not belong to its lane, however many there may be', () => {

@@ -27,11 +27,10 @@ export interface Evidence {
   readonly unseenTriesMax: number;
   /** The drill was ended before its own end. */
   readonly interrupted: boolean;
-  /** Where the client is an agent: its requests, where there was a twin to compare the ledger with. */
-  readonly agent?: { readonly requests: RequestCount | null };
+  /** Where the client is an agent: the requests that its turns made. */
+  readonly requests?: RequestCount;
 }
 
-const HAIKU = /haiku/i;
 /** The upstream has no room: its right, and no fault of what lies between. */
 const BUSY: ReadonlySet<string> = new Set(['http_429', 'http_503', 'http_529']);
 
@@ -47,8 +46,8 @@ export function judge(evidence: Evidence): Check[] {
   return evidence.name === 'warmup' ? [...warmup(evidence), ...checks] : checks;
 }
 
-function routing({ counts, ledger, witnessed, agent }: Evidence): Check {
-  const said = ledger === null ? 0 : misroutesIn(ledger, counts, agent !== undefined);
+function routing({ counts, ledger, witnessed, requests }: Evidence): Check {
+  const said = ledger === null ? 0 : misroutesIn(ledger, counts, requests !== undefined);
   const sources = [
     ...(witnessed ? [`${counts.misroutes} at the upstreams`] : []),
     ...(ledger === null ? [] : [`${said} in the ledger`]),
@@ -68,37 +67,42 @@ function routing({ counts, ledger, witnessed, agent }: Evidence): Check {
 }
 
 /**
- * Records of a model on a lane beyond the exchanges that belong there. Of an agent, which makes as many
- * requests as it likes, records of a lane that the family of the model does not belong to.
+ * Records of a model on a lane beyond the exchanges that belong there. Of an agent, whose turns make any
+ * number of requests, by names that stand for its own choice of a model, those of a family on a lane
+ * where no turn of that family belongs.
  */
 export function misroutesIn(ledger: LedgerCount, counts: Counts, isAgent: boolean): number {
+  const families = new Set([...counts.ways.keys()].map(familyIn));
   let misroutes = 0;
   for (const [way, count] of ledger.ways) {
     if (!isAgent) misroutes += Math.max(0, count - (counts.ways.get(way) ?? 0));
-    else if (!isRight(way)) misroutes += count;
+    else if (!families.has(familyIn(way))) misroutes += count;
   }
   return misroutes;
 }
 
 /** @param way model and lane */
-function isRight(way: string): boolean {
-  return way.endsWith(HAIKU.test(way) ? ' zai' : ' anthropic');
+function familyIn(way: string): string {
+  return way.replace(/^\S*(haiku|sonnet)\S*/i, '$1');
 }
 
 /** Every answer arrived as the upstream sent and ended it, and some came whole. */
-function streams({ counts, witnessed, interrupted, agent }: Evidence): Check {
+function streams({ counts, witnessed, interrupted, requests }: Evidence): Check {
   const { whole, spoilt, exchanges, abandoned } = counts;
   let busy = 0;
   for (const [kind, count] of counts.errors) if (BUSY.has(kind)) busy += count;
   const failed = sumOf(counts.errors) - busy;
   const parts = [`${whole} of ${exchanges} whole`];
-  const compared = agent === undefined ? 'byte for byte as sent' : 'shown word for word as sent';
-  parts.push(witnessed ? compared : 'by their grammar');
+  const how = requests === undefined ? 'byte for byte as sent' : 'shown word for word as sent';
+  parts.push(witnessed ? how : 'by their grammar');
   if (counts.faults.size > 0) parts.push(`${spoilt} as a fault of the upstream left them`);
   if (busy > 0) parts.push(`${busy} refused by a busy upstream (MITM_ENABLE_BACKOFF=1 retries)`);
   if (abandoned > 0) parts.push(`${abandoned} cut by the end of the drill`);
+  // What an agent asked for again unseen.
+  const unseen = Math.max(0, (requests?.notWhole ?? 0) - abandoned);
+  if (unseen > 0) parts.push(`${unseen} requests of them not whole in the ledger`);
   const some = whole + spoilt > 0 || (interrupted && exchanges === abandoned);
-  return { name: 'streams', met: failed === 0 && some, detail: parts.join(', ') };
+  return { name: 'streams', met: failed === 0 && unseen === 0 && some, detail: parts.join(', ') };
 }
 
 function stalls({ counts }: Evidence): Check {
@@ -110,9 +114,10 @@ function stalls({ counts }: Evidence): Check {
  * nothing can be foreseen (their client left) may have one of any kind, or none yet where the end of the
  * drill cut them.
  */
-function records({ counts, ledger, witnessed, unseenTriesMax, agent }: Evidence): Check {
+function records(evidence: Evidence): Check {
+  const { counts, ledger, witnessed, unseenTriesMax, requests } = evidence;
   if (ledger === null) return { name: 'records', met: null, detail: 'no ledger to read' };
-  if (agent !== undefined) return agentRecords(counts, ledger.records, agent.requests);
+  if (requests !== undefined) return agentRecords(counts, ledger.records, requests, witnessed);
   const { missing, surplus, unequal } = compareClasses(counts.expected, ledger.classes);
   const parts = [`${ledger.records} records, ${counts.exchanges} exchanges`];
   const isSurplus = sumOf(surplus) > counts.unforeseen;
@@ -139,18 +144,19 @@ function listed(classes: ReadonlyMap<string, number>): string {
 function agentRecords(
   { exchanges, abandoned }: Counts,
   records: number,
-  requests: RequestCount | null,
+  { answered, compared, unknown, differing, missing }: RequestCount,
+  witnessed: boolean,
 ): Check {
-  const enough = records >= exchanges - abandoned;
   const parts = [`${records} records, ${exchanges} turns`];
-  if (requests === null) return { name: 'records', met: enough, detail: parts.join('; ') };
-  const { answered, compared, unknown, differing, missing } = requests;
-  parts.push(`${answered} requests answered, ${compared} compared with the bytes in the ledger`);
+  if (witnessed) {
+    parts.push(`${answered} requests answered, ${compared} compared with the bytes in the ledger`);
+  }
   if (unknown > 0) parts.push(`${unknown} records of a request that no upstream had`);
   if (differing > 0) parts.push(`${differing} records of other bytes than were sent`);
   if (missing > 0) parts.push(`${missing} requests without a record`);
-  const some = compared > 0 || exchanges === abandoned;
-  const met = enough && some && unknown + differing + missing === 0;
+  const some = !witnessed || compared > 0 || exchanges === abandoned;
+  const enough = records >= exchanges - abandoned && some;
+  const met = enough && unknown + differing + missing === 0;
   return { name: 'records', met, detail: parts.join('; ') };
 }
 

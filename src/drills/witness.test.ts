@@ -72,21 +72,52 @@ function scene() {
   return { witness, faults, arrive: (lane: DrillLane, one: Draft) => void kept[lane].push(one) };
 }
 
+const TURN = { sha256: null } as const;
+
 for (const [what, lane, answer, heard, expected] of [
+  ['bytes that an agent does not show are not compared', 'anthropic', {}, TURN, null],
+  ['an agent’s request elsewhere is a misroute', 'zai', {}, TURN, 'misroute'],
+  ['another status than an agent tells is altered', 'anthropic', { status: 429 }, TURN, 'altered'],
+  [
+    'another text than an agent was sent is altered',
+    'anthropic',
+    {},
+    { ...TURN, failure: 'altered' },
+    'altered',
+  ],
+  [
+    'a turn that an agent gives up is its own',
+    'anthropic',
+    {},
+    { ...TURN, ...CUT, failure: 'gave_up' },
+    null,
+  ],
+  [
+    'an agent that dies does not show the end',
+    'anthropic',
+    {},
+    { ...TURN, ...CUT, failure: 'died' },
+    'cut',
+  ],
+  [
+    'a good end that an agent shows and the twin never wrote is a cut',
+    'anthropic',
+    { ended: false },
+    TURN,
+    'cut',
+  ],
+  [
+    'silence of the upstream is none of an agent’s',
+    'anthropic',
+    { ended: false },
+    { ...TURN, ended: false, failure: 'stall' },
+    null,
+  ],
   ['the same bytes at the right upstream are no fault', 'anthropic', {}, {}, null],
   ['another upstream is a misroute', 'zai', {}, {}, 'misroute'],
   ['other bytes are an altered answer', 'anthropic', { sha256: 'bb' }, {}, 'altered'],
   ['fewer bytes are an altered answer', 'anthropic', { bytes: 11 }, {}, 'altered'],
   ['a good end that the twin never wrote is a cut', 'anthropic', { ended: false }, {}, 'cut'],
-  ['bytes that an agent does not show are not compared', 'anthropic', {}, { sha256: null }, null],
-  ['an agent’s request elsewhere is a misroute', 'zai', {}, { sha256: null }, 'misroute'],
-  [
-    'a good end that an agent shows and the twin never wrote is a cut',
-    'anthropic',
-    { ended: false },
-    { sha256: null },
-    'cut',
-  ],
   [
     'an error of the proxy’s own in place of an answer is a fault',
     'anthropic',
@@ -210,6 +241,14 @@ test('a request at both upstreams is a misroute', () => {
   witness.heard(REQUEST, HEARD);
   witness.settle();
   assert.deepEqual(faults, ['misroute']);
+});
+
+test('an agent asks as often as it likes', () => {
+  const { witness, faults, arrive } = scene();
+  for (const _ of [1, 2, 3]) arrive('anthropic', arrival(REQUEST));
+  witness.heard(REQUEST, { ...HEARD, ...TURN });
+  witness.settle();
+  assert.deepEqual(faults, [null]);
 });
 
 test('a good answer that no upstream gave is a fault', () => {

@@ -171,7 +171,7 @@ function isSettled({ request }: Arrived): boolean {
 function faultOf({ lane }: DrillRequest, heard: Heard, arrived: readonly Arrived[]): Fault | null {
   if (arrived.some((one) => one.lane !== lane)) return 'misroute';
   const tries = arrived.map((one) => one.request);
-  if (heard.sha256 === null) return faultOfShown(heard, tries.at(-1)?.answer);
+  if (heard.sha256 === null) return faultOfTurn(heard, tries.at(-1));
   if (isRepeated(tries)) return 'repeated';
   if (heard.failure === 'abandoned') return null;
   // The last try is the one whose answer the client got.
@@ -185,11 +185,18 @@ function faultOf({ lane }: DrillRequest, heard: Heard, arrived: readonly Arrived
   return heard.failure === 'stall' && isSame(heard, answer) ? null : 'cut';
 }
 
-/** An agent tries again by itself, and shows no bytes: it has compared the text itself. */
-function faultOfShown(heard: Heard, answer: ReceivedRequest['answer'] | undefined): Fault | null {
-  if (heard.failure !== null) return null;
-  if (answer === undefined) return heard.status === OK ? 'unseen' : null;
-  if (heard.status !== OK && heard.status !== answer.status) return null;
+/**
+ * Of an agent's turn, which may have made many requests, and of which only the text was seen: the
+ * client has compared that itself. What it ended well with must have come, and ended, as the last one.
+ */
+function faultOfTurn(heard: Heard, last: ReceivedRequest | undefined): Fault | null {
+  const { failure } = heard;
+  if (failure === 'altered') return 'altered';
+  if (failure === 'abandoned' || failure === 'gave_up') return null;
+  if (last === undefined) return heard.ended ? 'unseen' : null;
+  const { answer, broken } = last;
+  const isSilent = failure === 'stall' && !answer.ended && broken === null;
+  if (failure !== null) return isSilent ? null : 'cut';
   if (!answer.ended) return 'cut';
   return answer.status === heard.status ? null : 'altered';
 }

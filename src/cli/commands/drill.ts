@@ -95,12 +95,6 @@ function checkOptions(name: string, options: DrillOptions): void {
   if (client !== 'raw' && name === 'chaos') {
     throw new CliError('drill chaos has the built-in client: leave --client out', EXIT.usage);
   }
-  if (client === 'claude' && (options.faults ?? options.faultRate) !== undefined) {
-    throw new CliError(
-      '--client claude tries again by itself what a fault spoilt: use --client raw or sdk with faults',
-      EXIT.usage,
-    );
-  }
 }
 
 function planFor(name: DrillName, options: DrillOptions): Plan {

@@ -7,7 +7,7 @@
  * changes in it, since the user pays with their own login.
  */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -85,16 +85,15 @@ export async function prepareClaude(
   way: ClaudeWay,
 ): Promise<ClaudeClients> {
   const folder = mkdtempSync(join(tmpdir(), 'lanekeeper-claude-'));
-  const clear = (): void => rmSync(folder, { recursive: true, force: true });
+  const guard = startGuard(folder);
   const work = join(folder, 'work');
   const notes = join(work, 'notes.txt');
   mkdirSync(work);
   writeFileSync(notes, 'Keep to the lane.\n');
   const env = await environmentOf(way, folder).catch((error: unknown) => {
-    clear();
+    guard.close();
     throw error;
   });
-  const guard = startGuard();
   const start = (model: ClaudeModel): ChildProcessWithoutNullStreams => {
     const args = [...ARGUMENTS, '--session-id', way.access.session, '--model', model];
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
@@ -112,10 +111,7 @@ export async function prepareClaude(
   };
   return {
     make: () => createClaudeClient(settings),
-    close: () => {
-      guard.close();
-      clear();
-    },
+    close: guard.close,
   };
 }
 

@@ -1,14 +1,16 @@
 /**
- * Sees to it that processes do not outlive this one, however it ends: a small shell that is told their
- * ids and kills those that are left when its input ends, which it does when this process is gone.
+ * Sees to it that processes and their folder do not outlive this one, however it ends: a small shell
+ * that is told their ids, kills those that are left when its input ends, which it does when this process
+ * is gone, and removes the folder.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { rmSync } from 'node:fs';
 
 /** Guards processes that were started here. */
 export interface Guard {
   /** Takes a process under guard until it is gone. */
   watch(child: ChildProcess): void;
-  /** Kills what is left. */
+  /** Kills what is left, and removes the folder. */
   close(): void;
 }
 
@@ -21,13 +23,18 @@ while read -r what pid; do
   [ "$what" = began ] && left="$left $pid"
 done
 for one in $left; do kill -9 "$one"; done
+exec rm -rf "$1"
 `;
 
-/** Starts one. It needs a shell; without one only those are killed that an orderly end can reach. */
-export function startGuard(): Guard {
+/**
+ * Starts one. Without a shell on the machine it does its work only where it is closed.
+ *
+ * @param folder where the processes live; nothing else may be in it
+ */
+export function startGuard(folder: string): Guard {
   const running = new Set<ChildProcess>();
   // A session of its own: no signal of the terminal reaches it before its work is done.
-  const shell = spawn('/bin/sh', ['-c', SCRIPT], {
+  const shell = spawn('/bin/sh', ['-c', SCRIPT, 'guard', folder], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
     env: {},
@@ -49,6 +56,7 @@ export function startGuard(): Guard {
     close: () => {
       for (const child of running) child.kill('SIGKILL');
       shell.stdin.end();
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }
