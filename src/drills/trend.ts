@@ -6,7 +6,7 @@
  * correlated readings say as little as fewer independent ones would. Their correlation is taken from
  * neighbouring residuals (an AR(1) process) and put right for its bias, without which the interval of a
  * flat series misses 0 in a quarter of the cases where neighbours are correlated by 0.99 and there are
- * 600 readings; with it, in 7 % (simulated; 5 % would be exact). Where the readings are worth a few
+ * 600 readings; with it, in 8 % (simulated; 5 % would be exact). Where the readings are worth a few
  * independent ones only, the interval is wide, and says so.
  *
  * A run-time that warms up grows too, in steps of tens of megabytes: the first two minutes (or the first
