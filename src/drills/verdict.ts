@@ -73,14 +73,16 @@ export function misroutesIn(ledger: LedgerCount, counts: Counts): number {
 }
 
 /** Every answer arrived as the upstream sent and ended it, and some came whole. */
-function streams({ counts, witnessed, interrupted }: Evidence): Check {
+function streams({ counts, witnessed, interrupted, unseenTriesMax }: Evidence): Check {
   const { whole, spoilt, exchanges, abandoned } = counts;
   let busy = 0;
   for (const [kind, count] of counts.errors) if (BUSY.has(kind)) busy += count;
-  const failed = sumOf(counts.errors) - busy;
+  const unreached = Math.min(counts.errors.get('unreached') ?? 0, unseenTriesMax);
+  const failed = sumOf(counts.errors) - busy - unreached;
   const parts = [`${whole} of ${exchanges} whole`];
   parts.push(witnessed ? 'byte for byte as sent' : 'by their grammar');
   if (counts.faults.size > 0) parts.push(`${spoilt} as a fault of the upstream left them`);
+  if (unreached > 0) parts.push(`${unreached} not reached, as its plan let the upstream go away`);
   if (busy > 0) parts.push(`${busy} refused by a busy upstream (MITM_ENABLE_BACKOFF=1 retries)`);
   if (abandoned > 0) parts.push(`${abandoned} cut by the end of the drill`);
   const some = whole + spoilt > 0 || (interrupted && exchanges === abandoned);
