@@ -42,13 +42,15 @@ describe('faults of the upstream', { concurrency: 2 }, () => {
       const { code, value, stderr } = await drill(home, size, env);
       assert.deepEqual(failing(value), []);
       assert.equal(code, 0, stderr);
-      assert.equal(value.whole + value.spoilt, value.exchanges);
+      // Of a shared connection that goes away some requests may have never been seen.
+      const unreached = name === 'HTTP/2' ? (value.errors['unreached'] ?? 0) : 0;
+      assert.deepEqual(value.errors, unreached === 0 ? {} : { unreached });
+      assert.equal(value.whole + value.spoilt + unreached, value.exchanges);
       assert(value.spoilt > 60 && value.whole > 20, `${value.spoilt} spoilt, ${value.whole} whole`);
-      assert.deepEqual(value.errors, {});
       assert.equal(value.ledger?.records, 160);
       for (const kind of kinds) assert(kind in value.faults, `${kind} was not met`);
       for (const [kind, { met, delivered }] of Object.entries(value.faults)) {
-        assert.equal(delivered, met, kind);
+        assert(delivered <= met && delivered >= met - unreached, kind);
       }
       const records = await readRecords(home, 160);
       const cut = records.filter(({ sse }) => sse === 'cut');

@@ -152,6 +152,13 @@ group('a drill', () => {
     ]);
   });
 
+  test('may have exchanges that did not reach the twin, so far as its plan let that be', () => {
+    const own = { status: 502, own: 'upstream_closed', stream: null, closed: false };
+    const given = evidence(own, { fault: 'unreached', tries: 0 });
+    assert.deepEqual(failing(given), ['streams']);
+    assert.deepEqual(failing({ ...given, unseenTriesMax: 1 }), []);
+  });
+
   test('whose client left once must have a record of it, of whatever kind', () => {
     const left = evidence({ failure: 'reset', status: 0, ended: false });
     assert.deepEqual(failing(left), ['streams']);

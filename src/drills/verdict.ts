@@ -87,15 +87,17 @@ function familyIn(way: string): string {
 }
 
 /** Every answer arrived as the upstream sent and ended it, and some came whole. */
-function streams({ counts, witnessed, interrupted, requests }: Evidence): Check {
+function streams({ counts, witnessed, interrupted, unseenTriesMax, requests }: Evidence): Check {
   const { whole, spoilt, exchanges, abandoned } = counts;
   let busy = 0;
   for (const [kind, count] of counts.errors) if (BUSY.has(kind)) busy += count;
-  const failed = sumOf(counts.errors) - busy;
+  const unreached = Math.min(counts.errors.get('unreached') ?? 0, unseenTriesMax);
+  const failed = sumOf(counts.errors) - busy - unreached;
   const parts = [`${whole} of ${exchanges} whole`];
   const how = requests === undefined ? 'byte for byte as sent' : 'shown word for word as sent';
   parts.push(witnessed ? how : 'by their grammar');
   if (counts.faults.size > 0) parts.push(`${spoilt} as a fault of the upstream left them`);
+  if (unreached > 0) parts.push(`${unreached} not reached, as its plan let the upstream go away`);
   if (busy > 0) parts.push(`${busy} refused by a busy upstream (MITM_ENABLE_BACKOFF=1 retries)`);
   if (abandoned > 0) parts.push(`${abandoned} cut by the end of the drill`);
   // What an agent asked for again unseen.

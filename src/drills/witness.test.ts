@@ -260,6 +260,21 @@ test('a good answer that no upstream gave is a fault', () => {
   assert.deepEqual(faults, ['unseen']);
 });
 
+for (const [what, tries, heard, expected] of [
+  ['no try', [], {}, 'unreached'],
+  ['a refused try', [{ status: 401 }], {}, 'unreached'],
+  ['no try, and blames itself,', [], { status: 500, own: 'internal' }, null],
+  ['a try that was answered', [{ status: 200 }], {}, 'replaced'],
+] as const) {
+  test(`an error of the proxy’s own after ${what} that the twin saw: ${expected}`, () => {
+    const { witness, faults, arrive } = scene();
+    for (const answer of tries) arrive('anthropic', arrival(REQUEST, answer));
+    witness.heard(REQUEST, { ...HEARD, ...OWN, ...heard });
+    witness.close();
+    assert.deepEqual(faults, [expected]);
+  });
+}
+
 test('nothing is judged before both sides have settled, in either order', () => {
   const { witness, faults, arrive } = scene();
   const early = { ...arrival(REQUEST, { ended: false }), whole: false };
