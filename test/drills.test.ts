@@ -196,7 +196,7 @@ describe('what is wrong', { concurrency: 3 }, () => {
       [['burst', '--proxy', 'ftp://x'], 2, /must be a URL such as/],
       [['soak', '--minutes', '0'], 2, /above 0/],
       [['havoc'], 2, /Allowed choices are warmup, alternate, soak, parallel, burst, chaos, ab/],
-      [['burst', '--act', 'kill'], 2, /--act, --port and --after are options of drill chaos/],
+      [['burst', '--act', 'kill'], 2, /--act, --port and --after are for drill chaos/],
       [['chaos', '--client', 'sdk'], 2, /leave --client out/],
       [['burst', '--gateway', '--proxy', 'http://127.0.0.1:1'], 1, /set ANTHROPIC_API_KEY/],
     ] as const) {

@@ -85,13 +85,13 @@ async function load(plan: Plan, options: DrillOptions): Promise<number> {
 function checkOptions(name: string, options: DrillOptions): void {
   const { of, rttMs, act, port, after, alternate, client } = options;
   const refuse = (what: string, whose: string): never => {
-    throw new CliError(`${what} of drill ${whose}, not of ${name}`, EXIT.usage);
+    throw new CliError(`${what} for drill ${whose}, not for ${name}`, EXIT.usage);
   };
-  if ((of ?? rttMs) !== undefined && name !== 'ab') refuse('--of and --rtt-ms are options', 'ab');
+  if ((of ?? rttMs) !== undefined && name !== 'ab') refuse('--of and --rtt-ms are', 'ab');
   if ((act ?? port ?? after) !== undefined && name !== 'chaos') {
-    refuse('--act, --port and --after are options', 'chaos');
+    refuse('--act, --port and --after are', 'chaos');
   }
-  if (alternate !== undefined && name !== 'soak') refuse('--alternate is an option', 'soak');
+  if (alternate !== undefined && name !== 'soak') refuse('--alternate is', 'soak');
   if (client !== 'raw' && name === 'chaos') {
     throw new CliError('drill chaos has the built-in client: leave --client out', EXIT.usage);
   }
