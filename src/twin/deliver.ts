@@ -11,8 +11,6 @@ import type { BreakOff, Field, Script } from './types.ts';
 export interface Stage {
   readonly output: Writable;
   head(status: number, fields: readonly Field[], mayBreak: boolean): void;
-  /** Sends a head that waits for the first piece of its payload. */
-  flush(): void;
   /** @returns how it was done */
   breakOff(how: BreakOff): BreakOff['how'];
   /** Says that the connection ends with its last answer. */
@@ -31,14 +29,7 @@ export interface Audience {
 export async function deliver(stage: Stage, script: Script, audience: Audience): Promise<void> {
   const { output } = stage;
   let begun = false;
-  let written = false;
   for await (const step of script) {
-    // Node joins what is written within one turn: each piece shall be a write of its own. The head goes
-    // with the first one and the end with the last, as with many servers, and for fewer writes: one
-    // costs more than its bytes.
-    if (written) await turn();
-    else if (begun && step.kind !== 'bytes') stage.flush();
-    written = false;
     if (output.destroyed) return;
     switch (step.kind) {
       case 'head':
@@ -51,8 +42,9 @@ export async function deliver(stage: Stage, script: Script, audience: Audience):
         assert(begun, 'the head goes before the bytes');
         if (step.bytes.length === 0) break;
         audience.sent(step.bytes);
-        written = true;
         if (!output.write(step.bytes)) await drained(output);
+        // Node joins what is written within one turn: each piece shall be a write of its own.
+        await turn();
         break;
       }
       case 'pause':

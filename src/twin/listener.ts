@@ -39,8 +39,6 @@ export interface WireExchange {
   readonly output: Writable;
   /** Sends status and fields. Connection-level fields are left out where HTTP/2 forbids them. */
   head(status: number, fields: readonly Field[], mayBreak: boolean): void;
-  /** Sends a head that waits for the first piece of its payload; with HTTP/2 none does. */
-  flush(): void;
   /** Ends the answer improperly. @returns how it was done */
   breakOff(how: BreakOff): BreakOff['how'];
   /** HTTP/2: says that the connection ends with its last answer. */
@@ -198,8 +196,9 @@ function h1Exchange(
     head: (status, fields) => {
       const all: Field[] = [...fields, ['Connection', lastOne ? 'close' : 'keep-alive']];
       response.writeHead(status, all.flat());
+      // An answer may begin with silence: its head must not wait for the first piece.
+      response.flushHeaders();
     },
-    flush: () => response.flushHeaders(),
     breakOff: (how) => connection.breakOff(how, null),
     farewell: ignore,
     delivered: () => response.writableFinished,
@@ -249,7 +248,6 @@ function h2Exchange(
       }
       stream.respond(out, { waitForTrailers: mayBreak });
     },
-    flush: ignore,
     breakOff: (how) => connection.breakOff(how, stream),
     farewell: connection.farewell,
     // A stream may close before it reports its finish, and Node finishes one that was reset.
