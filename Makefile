@@ -3,17 +3,21 @@ PORT ?= 8082
 LANEKEEPER = bin/lanekeeper
 HOMEDIR = --home .
 # Of the drills; what is not given is as the plan has it.
-SIZE = $(if $(MINUTES),--minutes $(MINUTES)) $(if $(COUNT),--count $(COUNT)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY))
+# FAULTS is the share of the requests that meet a fault; it takes a twin of the drill's own.
+SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(COUNT),--count $(COUNT)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos summarize prune-results gates handoff bundle
+.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
+	longrun longrun-model-only summarize prune-results gates handoff bundle
 
 help:
 	@echo 'make demo      offline proof in under a minute'
 	@echo 'make test      everything: lint, types, unit tests, tests of the whole with the SDK and Claude Code'
 	@echo 'make mitm      runs the proxy on port $(PORT)'
-	@echo 'make soak      make burst     make parallel    make warmup    drills; MINUTES= COUNT= CONCURRENCY='
+	@echo 'make soak      make burst     make parallel    make warmup    drills; MINUTES= COUNT= CONCURRENCY= FAULTS='
+	@echo 'make longrun   make longrun-model-only    a soak with snapshots; MINUTES= METRICS_EVERY='
 	@echo 'make chaos     ends, kills and restarts a proxy in the middle of running streams'
+	@echo 'make ab        HTTP/2 against HTTP/1.1, x-api-key against authorization; MINUTES='
 	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
 	@echo 'make handoff   make gates     make bundle      what a session leaves; judged; archived'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
@@ -50,8 +54,16 @@ tee-on tee-off: setup
 versions: setup
 	$(LANEKEEPER) versions $(HOMEDIR)
 
-soak burst parallel: setup
+soak burst parallel ab: setup
 	$(LANEKEEPER) drill $@ $(SIZE) $(HOMEDIR)
+
+# Lanes alternate by the switch `force` at run time, or by the model with the switch on throughout.
+METRICS_EVERY ?= 10
+longrun: setup
+	$(LANEKEEPER) drill soak --alternate force --metrics-every $(METRICS_EVERY) $(SIZE) $(HOMEDIR)
+
+longrun-model-only: setup
+	$(LANEKEEPER) drill soak --alternate model --metrics-every $(METRICS_EVERY) $(SIZE) $(HOMEDIR)
 
 warmup chaos: setup
 	$(LANEKEEPER) drill $@ $(HOMEDIR)

@@ -115,7 +115,7 @@ describe('drill ab', { concurrency: 2 }, () => {
       [['ab', '--proxy', 'http://127.0.0.1:1'], /proxies of its own/],
       [['ab', '--of', 'colour'], /Allowed choices are http2, header-mode/],
       [['ab', '--rtt-ms', '1001'], /from 0 to 1000/],
-      [['burst', '--of', 'http2'], /options of drill ab, not of burst/],
+      [['burst', '--of', 'http2'], /are for drill ab, not for burst/],
     ] as const) {
       const { code, stderr } = await runCommand(['drill', ...args, '--home', home], { home });
       assert.equal(code, 2, stderr);

@@ -195,7 +195,9 @@ describe('what is wrong', { concurrency: 3 }, () => {
       [['burst', '--twin', '--proxy', 'http://127.0.0.1:1'], 2, /choose one/],
       [['burst', '--proxy', 'ftp://x'], 2, /must be a URL such as/],
       [['soak', '--minutes', '0'], 2, /above 0/],
-      [['chaos'], 2, /Allowed choices are warmup, alternate, soak, parallel, burst/],
+      [['havoc'], 2, /Allowed choices are warmup, alternate, soak, parallel, burst, chaos, ab/],
+      [['burst', '--act', 'kill'], 2, /--act, --port and --after are for drill chaos/],
+      [['chaos', '--client', 'sdk'], 2, /leave --client out/],
       [['burst', '--gateway', '--proxy', 'http://127.0.0.1:1'], 1, /set ANTHROPIC_API_KEY/],
     ] as const) {
       const { code, stderr } = await runCommand(['drill', ...args, '--home', home], { home });

@@ -17,10 +17,11 @@ import path from 'node:path';
 import { describe, test } from 'node:test';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
+import { DuckDBInstance } from '@duckdb/node-api';
 import { usageLine } from '../src/ledger/lines.ts';
 import type { Costs } from '../src/reports/cost-types.ts';
 import type { Metrics } from '../src/reports/metrics.ts';
-import { type CommandResult, runCommand } from './support/command.ts';
+import { type CommandResult, runCommand, startCommand } from './support/command.ts';
 import { tempHome } from './support/home.ts';
 import { madeRecords } from './support/made-ledger.ts';
 import { exchangeOnce } from './support/raw-exchange.ts';
@@ -90,7 +91,7 @@ test('what a proxy recorded is what is summarized and priced', async (t) => {
   );
   const zai = costs.lanes.find(({ lane }) => lane === 'zai');
   assert.equal(zai?.comparison?.exchanges, 2);
-  assert((zai?.list.dollars ?? 0) > 0);
+  assert((zai?.list?.dollars ?? 0) > 0);
 });
 
 describe('summarize', () => {
@@ -124,6 +125,22 @@ describe('summarize', () => {
     const left = readdirSync(results).filter((name) => name.startsWith('METRICS-'));
     assert.deepEqual(left, snapshots.sort().slice(-1));
     assert(existsSync(path.join(results, 'METRICS.json')));
+  });
+
+  test('that is interrupted ends with 130 and leaves nothing behind', async (t) => {
+    const home = await tempHome(t);
+    const temporary = await tempHome(t);
+    mkdirSync(path.join(home, 'logs'));
+    // Nobody writes into it: reading it never ends.
+    await promisify(execFile)('mkfifo', [path.join(home, 'logs', 'usage.jsonl')]);
+    const { child, done } = startCommand(['summarize'], { home, env: { TMPDIR: temporary } });
+    while (readdirSync(temporary).length === 0) {
+      assert.equal(child.exitCode, null);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill('SIGINT');
+    assert.equal((await done).code, 130);
+    assert.deepEqual([readdirSync(temporary), readdirSync(home)], [[], ['logs']]);
   });
 
   test('leaves no temporary file behind', async (t) => {
@@ -176,7 +193,7 @@ describe('cost', () => {
     writeFileSync(file, JSON.stringify({ version: 'free', prices: [{ ...row, ...prices }] }));
     const after = JSON.parse((await run()).stdout) as Costs;
     assert.deepEqual(after.prices.own, { version: 'free', file });
-    const zai = ({ lanes }: Costs) => lanes.find(({ lane }) => lane === 'zai')?.list.dollars;
+    const zai = ({ lanes }: Costs) => lanes.find(({ lane }) => lane === 'zai')?.list?.dollars;
     assert((zai(before) ?? 0) > 0);
     assert.equal(zai(after), 0);
 
@@ -196,6 +213,49 @@ describe('cost', () => {
     assert.match(stderr, /anthropic is taken for the default lane/);
     assert.match(stdout, /Routing to zai saved an estimated/);
   });
+
+  test('says so where a plan is given for a lane that nothing took', async (t) => {
+    const home = await tempHome(t);
+    made(home);
+    const { code, stderr } = await runCommand(['cost', '--plan', 'zia'], { home });
+    assert.equal(code, 0);
+    assert.match(
+      stderr,
+      /--plan zia: no exchange took that lane; those in the ledger: anthropic, zai/,
+    );
+  });
+});
+
+test('the queries of the documentation run by hand', async (t) => {
+  const home = await tempHome(t);
+  made(home);
+  const text = readFileSync(path.join(ROOT, 'docs', 'reports.md'), 'utf8');
+  const [, block = ''] = /```sql\n(.*?)```/s.exec(text) ?? [];
+  const folder = path.join(ROOT, 'src', 'reports', 'sql');
+  // What the command line of DuckDB does with `.read`, and relative to its working directory.
+  const script = block
+    .replaceAll('/home/me/.lanekeeper', home)
+    .replace(
+      /^.*anomalies\.jsonl.*$/m,
+      `SET VARIABLE anomaly_files = ['${home}/logs/usage.jsonl'];`,
+    )
+    .replace('../prices.json', path.join(folder, '..', 'prices.json'))
+    .replace(/^\.read (\S+)$/gm, (_, name: string) =>
+      readFileSync(path.join(folder, name), 'utf8'),
+    );
+  assert.doesNotMatch(script, /^\.read/m);
+  const instance = await DuckDBInstance.create(':memory:');
+  const connection = await instance.connect();
+  t.after(() => {
+    connection.closeSync();
+    instance.closeSync();
+  });
+  await connection.run(script);
+  // Of many statements the first rows are given; the last query is run once more to see its own.
+  const query = readFileSync(path.join(folder, 'cost.sql'), 'utf8');
+  const rows = (await connection.runAndReadAll(query)).getRowObjectsJS();
+  const charged = rows.filter(({ kind }) => kind === 'charged');
+  assert.deepEqual([...new Set(charged.map(({ lane }) => lane))], ['anthropic', 'zai']);
 });
 
 test('the built package reports as the checkout does', async (t) => {

@@ -6,6 +6,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
+import { POOL_IDLE_MS_MIN, POOL_RACE_MS_MAX } from '../src/core/limits.ts';
 import { Secret } from '../src/core/secret.ts';
 import type { AnomalyRecord, UsageRecord } from '../src/ledger/record.ts';
 import { headerOf, type ReceivedRequest } from '../src/twin/index.ts';
@@ -350,6 +352,9 @@ describe('tokens that the provider does not count', () => {
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}';
 
+/** As long as the shortest idle timer that is believed in. */
+const rested = (): Promise<void> => wait(POOL_IDLE_MS_MIN + 50);
+
 describe('a connection that served before and is dead now', () => {
   /** What the first connection does after its first answer; all later ones answer. */
   async function reuse(t: Parameters<typeof startRig>[0], after: VisitScript) {
@@ -370,8 +375,9 @@ describe('a connection that served before and is dead now', () => {
     ['reset', (visit) => visit.request().then(() => visit.reset())],
     ['closed', (visit) => visit.request().then(() => visit.end())],
   ] as const satisfies readonly (readonly [string, VisitScript])[]) {
-    test(`${name} under a request: it is sent once more, and the client sees no error`, async (t) => {
+    test(`${name} just after it had rested: the request is sent once more, and the client sees no error`, async (t) => {
       const { rig, upstream } = await reuse(t, after);
+      await rested();
       const seen = await ask(rig, { model: SONNET, session: 'second' });
       assert.deepEqual([seen.status, seen.body.toString()], [200, '{}']);
       const { record, anomalies } = await recordOf(rig, 'second', 2);
@@ -387,6 +393,28 @@ describe('a connection that served before and is dead now', () => {
       assert.equal(upstream.visits.length, 2);
     });
   }
+
+  test('reset though it was busy just before: the request may have been served, and is not sent again', async (t) => {
+    const { rig, upstream } = await reuse(t, (visit) => visit.request().then(() => visit.reset()));
+    const seen = await ask(rig, { model: SONNET, session: 'second' });
+    assert.deepEqual([seen.status, seen.fields.get('x-lanekeeper-error')], [502, 'upstream_reset']);
+    const { record } = await recordOf(rig, 'second', 2);
+    assert.deepEqual([record.attempts, record.retry, record.err_type], [1, false, 'net']);
+    assert.equal(upstream.visits.length, 1);
+  });
+
+  test('reset long after the request: somebody may have been at it, and it is not sent again', async (t) => {
+    const { rig, upstream } = await reuse(t, async (visit) => {
+      await visit.request();
+      await wait(POOL_RACE_MS_MAX + 50);
+      visit.reset();
+    });
+    await rested();
+    assert.equal((await ask(rig, { model: SONNET, session: 'second' })).status, 502);
+    const { record } = await recordOf(rig, 'second', 2);
+    assert.equal(record.attempts, 1);
+    assert.equal(upstream.visits.length, 1);
+  });
 
   test('closed while idle: the next request takes a new one, at the first attempt', async (t) => {
     const { rig, upstream } = await reuse(t, (visit) => visit.end());

@@ -118,6 +118,25 @@ test('a credential is revealed by the lanes, and the proxy’s own token by what
   assert.deepEqual(elsewhere.sort(), ['src/cli/environment.ts', 'src/core/secret.ts']);
 });
 
+test('DuckDB is loaded by the reports alone, and they by the commands that analyse, when they run', () => {
+  const matching = (pattern: RegExp): string[] =>
+    SOURCES.filter((name) => pattern.test(read(name)));
+  assert.deepEqual(matching(/@duckdb\/node-api'/), ['src/reports/database.ts']);
+  assert.match(read('src/reports/database.ts'), /await import\('@duckdb\/node-api'\)/);
+  const users = matching(/'(?:\.\.?\/)+reports\//).filter(
+    (name) => !name.startsWith('src/session/'),
+  );
+  const commands = users.map((name) => path.basename(name, '.ts'));
+  assert.deepEqual(commands.sort(), ['cost', 'prune', 'report', 'summarize']);
+  // A session is judged by reports, and that by commands alone.
+  for (const name of matching(/'(?:\.\.?\/)+session\//)) {
+    assert(
+      /^src\/cli\/(?:commands|drill|session|verify)\//.test(name),
+      `${name} imports a session`,
+    );
+  }
+});
+
 test('every bound of limits.ts is used, and says its unit', () => {
   const limits = read('src/core/limits.ts');
   const users = SOURCES.filter((name) => name !== 'src/core/limits.ts')
@@ -185,7 +204,7 @@ test('every dependency is pinned to one version', () => {
   }
 });
 
-test('the errors of docs/contract.md are the errors of the program', () => {
+test('the errors of docs/contract.md and docs/ERROR-TAXONOMY.md are the errors of the program', () => {
   const documented = new Map<string, number>();
   for (const [statuses = '', codes = ''] of tableBelow(
     'docs/contract.md',
@@ -207,6 +226,10 @@ test('the errors of docs/contract.md are the errors of the program', () => {
   for (const [code, status] of documented) {
     assert.equal(errorRow(code as Parameters<typeof errorRow>[0]).status, status, code);
   }
+  const explained = tableBelow('docs/ERROR-TAXONOMY.md', '## Errors of our own').map(
+    ([code = '', status = '']): [string, number] => [codesIn(code)[0] ?? '', Number(status)],
+  );
+  assert.deepEqual(explained.sort(), [...documented].sort());
 });
 
 test('every file of examples/ loads as it is', async (t) => {

@@ -229,7 +229,7 @@ const CASES: readonly Case[] = [
   {
     name: 'error_event: the SDK’s error',
     fault: { kind: 'error_event', after_events: 4 },
-    records: [{ ...PLAIN, status: 200, err_type: '5xx' }],
+    records: [{ ...PLAIN, status: 200, err_type: '5xx', sse: 'upstream_error' }],
   },
   {
     name: 'error_event, read to the end',

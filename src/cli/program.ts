@@ -35,8 +35,10 @@ Drills:
 
 With the twin every stream is compared byte for byte with what was sent, and every request with the
 upstream it reached; under faults an answer must arrive as it was sent and end as it ended, and the
-ledger must tell the same. Over a running proxy the client and the ledger are judged; with real lanes the
-requests cost tokens, and ANTHROPIC_API_KEY or ANTHROPIC_AUTH_TOKEN pays for Anthropic's.
+ledger must tell the same. Claude Code shows text, not bytes: each turn has a text of its own, which must
+be shown word for word, and the ledger's bytes are compared with the twin's. Over a running proxy the
+client and the ledger are judged; with real lanes the requests cost tokens: ANTHROPIC_API_KEY or
+ANTHROPIC_AUTH_TOKEN pays for Anthropic's, and Claude Code pays with its own login.
 
 Exit: 0 every check met, 1 one was not, 130 interrupted (what was measured is printed all the same).`;
 const PORT_MAX = 65_535;
@@ -231,9 +233,18 @@ function addDrillCommand(program: Command, act: Act): void {
         toPause,
       )
       .addOption(
-        new Option('--client <name>', 'raw is built in; sdk is the official one')
+        new Option(
+          '--client <name>',
+          'raw is built in; sdk the official one; claude is Claude Code',
+        )
           .choices(DRILL_CLIENTS)
           .default('raw'),
+      )
+      .option('--claude <path>', 'the claude executable (default: the one on PATH)')
+      .option(
+        '--turns <number>',
+        'turns of one Claude Code process; 1 is a cold start each (default: 100)',
+        toCount,
       )
       .addOption(new Option('--act <name...>', 'chaos: do this alone').choices(ACT_NAMES))
       .option('--after <seconds>', 'chaos: how long the streams run before it (1)', toSeconds)

@@ -16,6 +16,16 @@ export function findOnPath(name: string): string | null {
   return null;
 }
 
+/** True for a file that may be run. */
+export function isExecutableFile(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
 /** The first line that a program prints, or null where it fails, takes too long or says nothing. */
 export function firstLineOf(
   path: string,
@@ -34,13 +44,4 @@ export function firstLineOf(
       resolve(error !== null || line === '' ? null : line);
     });
   });
-}
-
-function isExecutableFile(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
 }

@@ -1,8 +1,8 @@
 /** What takes part: the versions of everything involved, and their file, `VERSIONS.json` under the home. */
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 
-import { writeWhole } from '../reports/write.ts';
 import { IN_CHECKOUT, PACKAGE_ROOT, packageVersion } from './package-info.ts';
 import { findOnPath, firstLineOf } from './programs.ts';
 
@@ -25,8 +25,11 @@ export async function writeVersions(
   home: string,
 ): Promise<{ readonly found: Versions; readonly path: string }> {
   const found = await collect();
+  mkdirSync(home, { recursive: true, mode: 0o700 });
   const path = join(home, 'VERSIONS.json');
-  await writeWhole(path, `${JSON.stringify(found, null, 2)}\n`);
+  const pending = `${path}.${process.pid}`;
+  writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`);
+  renameSync(pending, path);
   return { found, path };
 }
 

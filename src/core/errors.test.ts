@@ -66,6 +66,19 @@ describe('a local answer', () => {
     assert.match(body.toString('utf8'), /\(é😀\) \[upstream_dns\]/);
   });
 
+  it('asks for no retry where another try would only repeat it', () => {
+    const final = ALL.filter(
+      (code) => fieldValue(localAnswer(code, null).head.fields, 'x-should-retry') === 'false',
+    );
+    assert.deepEqual(final.sort(), [
+      'lane_isolation',
+      'loop',
+      'not_implemented',
+      'upstream_certificate',
+      'version_unsupported',
+    ]);
+  });
+
   it('carries the further fields it is given, behind its own', () => {
     const extra = [['Proxy-Authenticate', 'Basic realm="lanekeeper"']] as const;
     const { head } = localAnswer('proxy_auth_required', null, '', extra);

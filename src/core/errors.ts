@@ -88,6 +88,18 @@ const TABLE = {
 /** A stable code of a local error. */
 export type ErrorCode = keyof typeof TABLE;
 
+/**
+ * What another try would only repeat. The SDKs try again on any 5xx, and Claude Code does for minutes
+ * before it shows the reason; without a proxy it gives up at once where a certificate is wrong.
+ */
+const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'lane_isolation',
+  'loop',
+  'not_implemented',
+  'upstream_certificate',
+  'version_unsupported',
+]);
+
 /** Status, type and text of a code. */
 export function errorRow(code: ErrorCode): Row {
   const [status, type, message] = TABLE[code];
@@ -122,6 +134,7 @@ export function localAnswer(
     ['content-type', 'application/json'],
     ['content-length', String(body.length)],
     [ERROR_HEADER, code],
+    ...(FINAL.has(code) ? [['x-should-retry', 'false'] as const] : []),
     ...extra,
   ];
   return {

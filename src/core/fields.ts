@@ -29,6 +29,18 @@ export function fieldValue(fields: Fields, name: string): string | undefined {
   return undefined;
 }
 
+/** Where upstreams put their own id of a request: Anthropic, what speaks like it, Z.AI. */
+const REQUEST_ID_FIELDS = ['request-id', 'x-request-id', 'x-log-id'] as const;
+
+/** The upstream's own id of a request, by the fields of its answer, or null. */
+export function requestIdOf(fields: Fields): string | null {
+  for (const name of REQUEST_ID_FIELDS) {
+    const value = fieldValue(fields, name);
+    if (value !== undefined) return value;
+  }
+  return null;
+}
+
 /** All values of that name (given in lower case), in order. */
 export function fieldValues(fields: Fields, name: string): string[] {
   const values: string[] = [];

@@ -84,6 +84,15 @@ export const STALL_MS = 60_000;
 export const UPSTREAM_FLUSH_MS_MAX = 1_000;
 /** Idle upstream sockets are closed here, well below the edge's 400 s, so that none is reused dead. */
 export const POOL_IDLE_MS_MAX = 90_000;
+/**
+ * No upstream's idle timer is shorter: a connection that broke sooner met something else, one that
+ * rested longer is looked at once more before it is used.
+ */
+export const POOL_IDLE_MS_MIN = 1_000;
+/** A request meets an upstream's idle timer within this time or not at all: a round trip, and a retransmission. */
+export const POOL_RACE_MS_MAX = 1_000;
+/** How long it is remembered that an upstream closes idle connections sooner than the pool would. */
+export const POOL_LESSON_MS_MAX = 10 * 60_000;
 /** Idle upstream sockets kept for one upstream and identity. */
 export const POOL_IDLE_SOCKETS_MAX = 64;
 /** First TCP keep-alive probe on an upstream or client socket. */
@@ -266,6 +275,18 @@ export const CHAOS_UNWRITTEN_MS = 250;
 export const DRILL_DELAY_BYTES_MAX = 8 * 1024 * 1024;
 /** Longest round trip that a drill emulates. */
 export const DRILL_RTT_MS_MAX = 1_000;
+/** Turns that a drill gives one process of an agent: processes come and go, conversations stay short. */
+export const DRILL_TURNS_MAX = 100;
+/** Answered requests that a drill keeps to compare the ledger with; of more it keeps a fair share. */
+export const DRILL_MATCHED_REQUESTS_MAX = 65_536;
+/** Longest line that is read of an agent: its report of a turn repeats the answer. */
+export const AGENT_LINE_CHARS_MAX = 8 * 1024 * 1024;
+/** What is kept of the last that an agent said on stderr. */
+export const AGENT_STDERR_CHARS_MAX = 1_024;
+/** An agent that is to end and does not is killed after this time. */
+export const AGENT_END_MS_MAX = 5_000;
+/** Troubles of agents that a drill tells in words; it counts all of them. */
+export const AGENT_NOTES_MAX = 5;
 
 /** Memory of the database that a report is made in; beyond, it writes to a temporary folder. */
 export const REPORT_MEMORY_BYTES_MAX = 512 * 1024 * 1024;

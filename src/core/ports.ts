@@ -111,8 +111,11 @@ export interface UpstreamFailure {
     | 'not_processed';
   readonly phase: AttemptPhase;
   readonly detail: string;
-  /** The attempt used a connection that had served an exchange before. */
-  readonly reused: boolean;
+  /**
+   * It looks like the race with the upstream's idle timer (`isIdleRace`): a connection that had rested
+   * broke at once, before any byte of an answer.
+   */
+  readonly raced: boolean;
   /** At least one byte of the request may have left. */
   readonly sent: boolean;
   /** At least one byte of the answer (interim heads too) had come. */

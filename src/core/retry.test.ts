@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { ATTEMPTS_MAX, BACKOFF_MS_MAX } from './limits.ts';
+import { ATTEMPTS_MAX, BACKOFF_MS_MAX, POOL_IDLE_MS_MIN, POOL_RACE_MS_MAX } from './limits.ts';
 import type { UpstreamFailure } from './ports.ts';
-import { backoffMs, errTypeOf, mayRetryFailure, type RetryFacts } from './retry.ts';
+import { backoffMs, errTypeOf, isIdleRace, mayRetryFailure, type RetryFacts } from './retry.ts';
 
 const CODES = [
   'dns',
@@ -22,7 +22,7 @@ const CODES = [
 
 /** A request that went out on a fresh connection, which then broke. */
 function failure(change: Partial<UpstreamFailure>): UpstreamFailure {
-  const plain = { code: 'reset', phase: 'head', detail: '', reused: false } as const;
+  const plain = { code: 'reset', phase: 'head', detail: '', raced: false } as const;
   return { ...plain, sent: true, answered: false, ...change };
 }
 
@@ -83,6 +83,16 @@ describe('the wait before a retry', () => {
   });
 });
 
+describe('the race with the idle timer of the upstream', () => {
+  it('needs a connection that rested, and a break at once', () => {
+    assert.equal(isIdleRace(POOL_IDLE_MS_MIN, 0), true);
+    assert.equal(isIdleRace(90_000, POOL_RACE_MS_MAX), true);
+    assert.equal(isIdleRace(90_000, POOL_RACE_MS_MAX + 1), false, 'somebody may have read it');
+    assert.equal(isIdleRace(POOL_IDLE_MS_MIN - 1, 0), false, 'no idle timer is that short');
+    assert.equal(isIdleRace(null, 0), false, 'a new connection');
+  });
+});
+
 describe('a failed attempt', () => {
   it('is made again where the upstream says that it did not process it', () => {
     assert.equal(mayRetry({ code: 'not_processed' }), true);
@@ -95,16 +105,16 @@ describe('a failed attempt', () => {
     assert.equal(mayRetry({ code: 'protocol', phase: 'connect', sent: false }), true);
   });
 
-  it('is made again where a used connection ended before any byte of an answer', () => {
-    assert.equal(mayRetry({ reused: true }), true);
-    assert.equal(mayRetry({ reused: true, code: 'closed' }), true);
+  it('is made again where it met the idle timer of the upstream', () => {
+    assert.equal(mayRetry({ raced: true }), true);
+    assert.equal(mayRetry({ raced: true, code: 'closed' }), true);
   });
 
   it('is not made again where a fresh connection ended after a POST had begun to leave', () => {
     assert.equal(mayRetry({}), false);
     assert.equal(mayRetry({ code: 'closed' }), false);
     assert.equal(mayRetry({ code: 'protocol' }), false);
-    assert.equal(mayRetry({ code: 'protocol', reused: true }), false);
+    assert.equal(mayRetry({ code: 'protocol', raced: true }), false);
   });
 
   it('is made again where the method is safe and the connection ended', () => {
@@ -121,7 +131,7 @@ describe('a failed attempt', () => {
       code: fc.constantFrom(...CODES),
       phase: fc.constantFrom('connect', 'tls', 'send', 'head', 'body'),
       detail: fc.constant(''),
-      reused: fc.boolean(),
+      raced: fc.boolean(),
       sent: fc.boolean(),
       answered: fc.boolean(),
     }) as fc.Arbitrary<UpstreamFailure>;
@@ -135,7 +145,7 @@ describe('a failed attempt', () => {
         const attempts = 1 + more;
         const again = mayRetryFailure(failed, { replayable, attempts, method: name });
         if (failed.answered || !replayable || attempts >= ATTEMPTS_MAX) assert.equal(again, false);
-        const harmless = !failed.sent || failed.reused || failed.code === 'not_processed';
+        const harmless = !failed.sent || failed.raced || failed.code === 'not_processed';
         const early = failed.phase === 'connect' || failed.phase === 'tls';
         if (again) assert(harmless || early || name === 'GET');
       },
@@ -147,7 +157,7 @@ describe('a failed attempt', () => {
     const hopeless = ['dns', 'refused', 'unreachable', 'certificate', 'tls'] as const;
     for (const code of [...hopeless, 'connect_timeout', 'head_timeout', 'idle_timeout'] as const) {
       assert.equal(mayRetry({ code, phase: 'connect', sent: false }), false, code);
-      assert.equal(mayRetry({ code, reused: true }, { method: 'GET' }), false, code);
+      assert.equal(mayRetry({ code, raced: true }, { method: 'GET' }), false, code);
     }
   });
 });

@@ -10,6 +10,8 @@ import {
   BACKOFF_MS_MAX,
   BACKOFF_RATE_MS_MAX,
   BACKOFF_RATE_MS_MIN,
+  POOL_IDLE_MS_MIN,
+  POOL_RACE_MS_MAX,
 } from './limits.ts';
 import type { UpstreamFailure } from './ports.ts';
 
@@ -57,8 +59,7 @@ function jittered(min: number, max: number, random: () => number): number {
  * better: the connection ended under us (`reset`, `closed`, `protocol`, `not_processed`), and
  * - the upstream says that it did not process the request (RFC 9113 sections 6.8 and 8.7); or
  * - no byte of the request had left, which holds for every failure while connecting; or
- * - the connection had served before and ended before any byte of an answer: the race with the
- *   upstream's idle timer (RFC 9112 section 9.3.1), which a keep-alive pool can not avoid; or
+ * - it met the upstream's idle timer (`isIdleRace`), so that nobody read the request; or
  * - the method is safe (RFC 9110 section 9.2.1), so that twice is as good as once.
  *
  * What a second try at once would only repeat is not retried, though it would be safe: names that do
@@ -74,7 +75,7 @@ export function mayRetryFailure(failure: UpstreamFailure, facts: RetryFacts): bo
       return nothingSent(failure);
     case 'reset':
     case 'closed':
-      return nothingSent(failure) || failure.reused || isSafe(facts.method);
+      return nothingSent(failure) || failure.raced || isSafe(facts.method);
     case 'dns':
     case 'refused':
     case 'unreachable':
@@ -85,6 +86,19 @@ export function mayRetryFailure(failure: UpstreamFailure, facts: RetryFacts): bo
     case 'idle_timeout':
       return false;
   }
+}
+
+/**
+ * True if a connection that broke before any byte of an answer most likely met the upstream's idle timer
+ * (RFC 9112 section 9.3.1), a race that a keep-alive pool can not avoid: it had rested for as long as idle
+ * timers take at least, and broke within the time that the news of it needs. A connection that was
+ * busy just before, or breaks later, may have carried the request to somebody who served it.
+ *
+ * @param restedMs how long it had been idle before the request; null on one that is new
+ * @param sinceMs time since the request began to leave
+ */
+export function isIdleRace(restedMs: number | null, sinceMs: number): boolean {
+  return restedMs !== null && restedMs >= POOL_IDLE_MS_MIN && sinceMs <= POOL_RACE_MS_MAX;
 }
 
 function nothingSent(failure: UpstreamFailure): boolean {

@@ -60,6 +60,7 @@ function fakeTwin(): WitnessedTwin & { take(request: DrillRequest): void } {
         fault: null,
         answer: {
           status: 200,
+          requestId: null,
           bytes: BODY.length,
           sha256: SHA256,
           ended: true,

@@ -34,6 +34,7 @@ function visit(heard: Heard, began: number, ended = began + 10): Visit {
     model: 'm',
     lane: 'zai',
     stream: true,
+    shape: 'short',
     prompt: '',
     maxTokens: 1,
   } as const;

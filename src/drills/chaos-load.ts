@@ -47,6 +47,7 @@ export function createLoad(access: Access, told: (visit: Visit) => void): Load {
       model: MODELS[lane],
       lane,
       stream: true,
+      shape: 'short' as const,
       prompt: `${directives} (${tag})`,
       maxTokens: MAX_TOKENS,
     };

@@ -67,6 +67,8 @@ function classOf({ model, op, status, sse, err_type, intact }: Foreseen): string
  * connection went away without an answer.
  */
 export function expectedRecord(request: DrillRequest, heard: Heard): Foreseen | null {
+  // An agent's exchange is no request, and it shows no bytes.
+  if (heard.sha256 === null) return null;
   const common = {
     model: request.model,
     op: request.stream ? 'stream' : 'nonstream',

@@ -14,14 +14,22 @@ export interface LedgerCount {
   readonly classes: RecordClasses;
 }
 
-/** Counts records, one at a time. */
-export async function countRecords(records: AsyncIterable<DrillRecord>): Promise<LedgerCount> {
+/**
+ * Counts records, one at a time.
+ *
+ * @param onRecord is shown each of them
+ */
+export async function countRecords(
+  records: AsyncIterable<DrillRecord>,
+  onRecord?: (record: DrillRecord) => void,
+): Promise<LedgerCount> {
   const ways = new Map<string, number>();
   const decisions = new Map<string, number>();
   const { classes, add } = createClasses();
   let count = 0;
   let retries = 0;
   for await (const record of records) {
+    onRecord?.(record);
     count += 1;
     if (record.retry) retries += 1;
     increment(ways, wayOf(record.model ?? '-', record.lane));

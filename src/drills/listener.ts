@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { ERROR_HEADER } from '../core/errors.ts';
-import { fieldValue } from '../core/fields.ts';
+import { fieldValue, requestIdOf } from '../core/fields.ts';
 import { DRILL_DECODED_BYTES_MAX, DRILL_TAIL_BYTES_MAX } from '../core/limits.ts';
 import type { Fields } from '../core/message.ts';
 import { decoded, endsPlainly, type StreamEnd, streamEnd } from './stream-end.ts';
@@ -52,7 +52,7 @@ export function createListener(isStream: boolean): Listener {
       return {
         status,
         own: fieldValue(fields, ERROR_HEADER) ?? null,
-        requestId: fieldValue(fields, 'request-id') ?? fieldValue(fields, 'x-request-id') ?? null,
+        requestId: requestIdOf(fields),
         bytes,
         sha256: hash.digest('hex'),
         ended,

@@ -2,13 +2,13 @@
  * The drills: what each of them asks, how often and how many at once. Everything is drawn from the
  * number of the request, so that a drill is the same each time it runs.
  */
-import type { DrillLane, DrillRequest } from './types.ts';
+import type { DrillLane, DrillRequest, Shape } from './types.ts';
 
 export const DRILL_NAMES = ['warmup', 'alternate', 'soak', 'parallel', 'burst'] as const;
 export type DrillName = (typeof DRILL_NAMES)[number];
 
-/** The clients that a drill can be run with: the built-in one, and the official SDK. */
-export const DRILL_CLIENTS = ['raw', 'sdk'] as const;
+/** The clients that a drill can be run with: the built-in one, the official SDK, Claude Code. */
+export const DRILL_CLIENTS = ['raw', 'sdk', 'claude'] as const;
 export type DrillClientName = (typeof DRILL_CLIENTS)[number];
 
 /** What makes the lanes alternate: the model of the request, or the `force` switch of the proxy. */
@@ -45,9 +45,6 @@ export interface PlanOptions {
   readonly pauseMs?: number | undefined;
   readonly alternation?: Alternation | undefined;
 }
-
-/** The kinds of answers that are asked for. */
-export type Shape = 'short' | 'medium' | 'long' | 'tool' | 'once';
 
 const SONNET = 'claude-sonnet-5-5';
 const HAIKU = 'claude-haiku-5-5';
@@ -170,6 +167,7 @@ export function requestOf(plan: Plan, index: number, simulated: boolean): DrillR
     tag,
     model: lane === 'zai' || plan.alternation === 'force' ? HAIKU : SONNET,
     lane,
+    shape,
     stream: shape !== 'once',
     prompt: `${asked.padEnd(plan.promptBytes, FILLING)} (${tag})`,
     maxTokens: MAX_TOKENS,

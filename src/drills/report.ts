@@ -94,7 +94,7 @@ export function summary(outcome: DrillOutcome, setting: Setting) {
         ? null
         : {
             records: ledger.records,
-            misroutes: misroutesIn(ledger, counts),
+            misroutes: misroutesIn(ledger, counts, outcome.agent),
             retries: ledger.retries,
             decisions: Object.fromEntries(ledger.decisions),
             classes: classesOf(ledger.classes),
@@ -125,7 +125,8 @@ function classesOf(classes: LedgerCount['classes']): Record<string, number> {
 }
 
 function trendValue(trend: WatchedTrend) {
-  const { readings, unit, first, last, max, slopePerMin, interval, boundPerMin, verdict } = trend;
+  const { readings, unit, first, last, max, slopePerMin, interval, zero, boundPerMin, verdict } =
+    trend;
   return {
     unit,
     readings,
@@ -134,19 +135,23 @@ function trendValue(trend: WatchedTrend) {
     max: round(max),
     slope_per_min: round(slopePerMin),
     interval_95: interval.map(round),
+    indistinguishable_from_0: zero === 'holds',
     bound_per_min: boundPerMin,
     verdict,
   };
 }
 
+/** Where the interval lies, in words. */
+const ZERO = { holds: 'holds 0', above: 'lies above 0', below: 'lies below 0' } as const;
+
 function trendLine(trend: WatchedTrend): string {
-  const { name, unit, first, last, max, slopePerMin, interval, verdict, readings } = trend;
+  const { name, unit, first, last, max, slopePerMin, interval, zero, verdict, readings } = trend;
   const [low, high] = interval;
   const of = unit === '' ? '' : ` ${unit}`;
   return (
     `${name.padEnd(10)} ${first.toFixed(1)} to ${last.toFixed(1)}${of}, max ${max.toFixed(1)}; ` +
-    `slope ${signed(slopePerMin)}${of}/min, 95 % [${signed(low)}, ${signed(high)}], ` +
-    `${readings} readings: ${verdict}`
+    `slope ${signed(slopePerMin)}${of}/min, 95 % [${signed(low)}, ${signed(high)}] ` +
+    `${ZERO[zero]}, ${readings} readings: ${verdict}`
   );
 }
 

@@ -170,7 +170,11 @@ async function goBetween(t: Scene, twin: Twin, sabotage: Sabotage): Promise<Go> 
     const model = /"model":"([^"]+)"/.exec(body.toString())?.[1] ?? '';
     const [right, wrong] = model.includes('haiku') ? LANES : LANES.toReversed();
     assert(right !== undefined && wrong !== undefined);
-    if (suffers === 'stall') return;
+    if (suffers === 'stall') {
+      const left = { status: 0, text: '', isEvents: true, requestId: null, err: null };
+      records.push(recordOf(right, model, body, { ...left, intact: false }));
+      return;
+    }
     const lane = suffers === 'lane' ? wrong : right;
     const delivered = await carry(twin[lane], body, response, suffers);
     if (suffers !== 'record') records.push(recordOf(lane, model, body, delivered));
@@ -203,7 +207,8 @@ async function drill(t: Scene, sabotage: Sabotage, options: Options = {}): Promi
         ca: null,
         credential: ['x-api-key', 'fake-canary'],
         session: 'session',
-        stallMs: 300,
+        // A slow machine is no stall.
+        stallMs: sabotage === 'stall' ? 1_000 : 30_000,
       }),
     proxy: {
       look: async () => ({ rssBytes: 1e8, heapBytes: 1e7, sockets: 2, handles: 20 }),

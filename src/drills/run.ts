@@ -14,6 +14,7 @@ import {
 import { createLaneSwitch, type LaneSwitch } from './lane-switch.ts';
 import { countRecords, type LedgerCount } from './ledger-check.ts';
 import { type Plan, requestOf } from './plan.ts';
+import { matchRequests, type RequestMatch } from './request-match.ts';
 import { type Sampler, startSampler, trendsOf, type WatchedTrend } from './samples.ts';
 import { type Counts, createTally, type Tally } from './tally.ts';
 import type { DrillClient, DrillLane, ProxyView, Sample } from './types.ts';
@@ -34,6 +35,8 @@ export interface DrillOptions {
   readonly simulated: boolean;
   /** Sets where Haiku goes, for a plan that alternates by it. */
   readonly setLane?: (lane: DrillLane) => Promise<void>;
+  /** The client is an agent: a turn of it may make several requests. */
+  readonly agent?: boolean;
   /** Ends the drill early, cleanly. */
   readonly stop: AbortSignal;
   /** Counted into, where several runs are counted as one. Default: a new one. */
@@ -54,6 +57,8 @@ interface Running {
   readonly witness: Witness | null;
   readonly isolationSearch: IsolationSearch | null;
   readonly sampler: Sampler;
+  /** Of an agent. */
+  readonly match: RequestMatch | null;
 }
 
 /** How a running drill goes. */
@@ -67,6 +72,8 @@ export interface Progress {
 export interface DrillOutcome {
   readonly plan: Plan;
   readonly witnessed: boolean;
+  /** The client was an agent. */
+  readonly agent: boolean;
   readonly interrupted: boolean;
   /** False while it runs. */
   readonly final: boolean;
@@ -90,12 +97,14 @@ const RETRY_MS = 100;
 
 /** Runs a drill to its end. Rejects only where the drill itself is broken. */
 export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
-  const { tally = createTally(), twin, credentials } = options;
+  const { tally = createTally(), credentials } = options;
+  const match = options.agent === true ? matchRequests(options.twin) : null;
+  const twin = match?.twin ?? options.twin;
   const isolationSearch =
     twin === null || credentials === undefined ? null : createIsolationSearch(credentials);
   const witness = twin === null ? null : createWitness(twin, tally.add, isolationSearch?.look);
   const sampler = startSampler(options.proxy.look);
-  const running: Running = { options, tally, witness, isolationSearch, sampler };
+  const running: Running = { options, tally, witness, isolationSearch, sampler, match };
   const started = performance.now();
   const secondsNow = (): number => (performance.now() - started) / 1000;
   const settling = setInterval(() => witness?.settle(), SETTLE_EVERY_MS);
@@ -118,7 +127,7 @@ export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
     await sampler.stop();
   }
   const records = await options.proxy.records(tally.exchanges);
-  const ledger = records === null ? null : await countRecords(records);
+  const ledger = records === null ? null : await countRecords(records, match?.recorded);
   return outcomeOf(running, { seconds, final: true }, ledger);
 }
 
@@ -130,11 +139,11 @@ function startInterim(
 }
 
 function outcomeOf(
-  { options, tally, sampler, witness, isolationSearch }: Running,
+  { options, tally, sampler, witness, isolationSearch, match }: Running,
   how: Pick<DrillOutcome, 'seconds' | 'final'>,
   ledger: LedgerCount | null,
 ): DrillOutcome {
-  const { plan, stop } = options;
+  const { plan, stop, agent = false } = options;
   const trends = trendsOf(sampler.samples());
   const isolation = isolationSearch?.count() ?? null;
   const witnessed = witness !== null;
@@ -148,11 +157,13 @@ function outcomeOf(
     witnessed,
     unseenTriesMax: witness?.unseenTriesMax(plan.concurrency) ?? 0,
     interrupted,
+    ...(match === null ? {} : { requests: match.count() }),
   });
   const ok = checks.every((check) => check.met !== false);
   return {
     plan,
     witnessed,
+    agent,
     interrupted,
     counts: tally,
     ledger,

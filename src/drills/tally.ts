@@ -110,7 +110,8 @@ export function createTally(): Tally {
   const add: Tally['add'] = (request, heard, sighting) => {
     const seen = sighting ?? UNSEEN;
     if (seen.fault === 'misroute') totals.misroutes += 1;
-    if (seen.tries > 1) totals.retried += 1;
+    // A turn of an agent, which shows no bytes, is many requests by its nature.
+    if (seen.tries > 1 && heard.sha256 !== null) totals.retried += 1;
     if (heard.sent) foresee(request, heard);
     if (heard.failure === 'abandoned') {
       totals.abandoned += 1;

@@ -113,9 +113,91 @@ test('a wandering quantity has a wider interval than one that jumps about', () =
   assert(width(wandering) > 2 * width(jumping), `${width(wandering)} ${width(jumping)}`);
 });
 
+/** Numbers in [0, 1) from a fixed sequence, without the short cycles of the low bits. */
+function uniform(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** So many series of readings that are correlated with their neighbours (AR(1), variance 1). */
+function* series(count: number, length: number, correlation: number, mean = (_s: number) => 0) {
+  const next = uniform(count + length);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
+  const fresh = Math.sqrt(1 - correlation ** 2);
+  for (let i = 0; i < count; i += 1) {
+    let level = normal();
+    // Two minutes come on top, which are left out as the warm-up.
+    yield Array.from({ length: length + 120 }, (_, s) => {
+      level = correlation * level + fresh * normal();
+      return { s, value: 100 + level + mean(s) };
+    });
+  }
+}
+
+const SERIES = 400;
+
+/** Shares of the verdicts, and of the series of which the interval does not hold 0. */
+function judged(all: Iterable<Reading[]>, bound = 0.01) {
+  const shares = new Map<string, number>();
+  let misses = 0;
+  for (const readings of all) {
+    const trend = fitTrend(readings, bound);
+    assert(trend !== null);
+    shares.set(trend.verdict, (shares.get(trend.verdict) ?? 0) + 1 / SERIES);
+    if (trend.zero !== 'holds') misses += 1;
+  }
+  return { misses: misses / SERIES, leaks: shares.get('leak') ?? 0 };
+}
+
+for (const [length, correlation, most] of [
+  [60, 0, 0.08],
+  [200, 0.5, 0.08],
+  [200, 0.9, 0.09],
+  [600, 0.9, 0.08],
+  [600, 0.97, 0.09],
+  [600, 0.99, 0.11],
+  [1_500, 0.99, 0.08],
+] as const) {
+  test(`of flat series of ${length} readings, neighbours correlated by ${correlation}, about 5 % seem to slope`, () => {
+    const { misses, leaks } = judged(series(SERIES, length, correlation));
+    assert(misses >= 0.01 && misses <= most, String(misses));
+    // Growth from each quarter to the next is asked for too, and upwards only.
+    assert(leaks < 0.03, String(leaks));
+  });
+}
+
+test('a step is never a leak, wherever it comes', () => {
+  for (const at of [160, 300, 420, 560, 690]) {
+    const steps = series(SERIES / 4, 600, 0.9, (s) => (s < at ? 0 : 30));
+    assert.equal(judged(steps, 1).leaks, 0, String(at));
+  }
+});
+
+test('a leak of three times the bound is found in ten minutes, under the noise of a heap', () => {
+  for (const [correlation, noise] of [
+    [0, 8],
+    [0.9, 4],
+    [0.97, 2],
+  ] as const) {
+    // Noise of that many units, the leak of 3 a minute.
+    const leaking = series(SERIES, 600, correlation, (s) => ((s / 60) * 3) / noise);
+    const scaled = function* () {
+      for (const one of leaking) yield one.map(({ s, value }) => ({ s, value: value * noise }));
+    };
+    const { leaks } = judged(scaled(), 1);
+    assert(leaks > 0.95, `${correlation}: ${leaks}`);
+  }
+});
+
 test('Student’s t is that of the tables', () => {
   for (const [degrees, quantile] of [
     [1, 12.706],
+    [2, 4.303],
     [3, 3.182],
     [10, 2.228],
     [58, 2.002],

@@ -9,6 +9,9 @@ import type { StreamEnd } from './stream-end.ts';
 /** A lane of the contract that a drill judges by. */
 export type DrillLane = 'anthropic' | 'zai';
 
+/** The kinds of answers that are asked for. */
+export type Shape = 'short' | 'medium' | 'long' | 'tool' | 'once';
+
 /** One request of a drill. */
 export interface DrillRequest {
   /** Stands in the body, so that what an upstream received can be told apart. */
@@ -16,15 +19,29 @@ export interface DrillRequest {
   readonly model: string;
   /** Where it belongs. */
   readonly lane: DrillLane;
+  readonly shape: Shape;
   readonly stream: boolean;
   readonly prompt: string;
   readonly maxTokens: number;
 }
 
-/** How an exchange failed on the client's side; `http` is an error answer that came whole. */
-export type FailureKind = 'connect' | 'tls' | 'reset' | 'cut' | 'protocol' | 'stall' | 'abandoned';
+/** How an exchange failed on the client's side; an error answer that came whole is no failure. */
+export type FailureKind =
+  | 'connect'
+  | 'tls'
+  | 'reset'
+  | 'cut'
+  | 'protocol'
+  | 'stall'
+  | 'abandoned'
+  /** An agent showed another text than it was sent. */
+  | 'altered'
+  /** An agent's process ended within its turn. */
+  | 'died'
+  /** An agent gave its turn up, and not for an error answer. */
+  | 'gave_up';
 
-/** What the client had of one exchange. */
+/** What the client had of one exchange; of an agent, one turn. */
 export interface Heard {
   /** 0 where no head came. */
   readonly status: number;
@@ -32,13 +49,16 @@ export interface Heard {
   readonly own: string | null;
   /** The upstream's id of the request, where its answer has one. */
   readonly requestId: string | null;
-  /** Payload bytes. */
+  /** Payload bytes; of an agent those of the text that it showed. */
   readonly bytes: number;
-  /** Hex SHA-256 of the payload. */
-  readonly sha256: string;
+  /** Hex SHA-256 of the payload; null of an agent, which shows no payload. */
+  readonly sha256: string | null;
   /** The answer came to the end that its framing promises. */
   readonly ended: boolean;
-  /** A stream's last event was `message_stop`; an answer in one piece was a whole JSON object. */
+  /**
+   * A stream's last event was `message_stop`; an answer in one piece was a whole JSON object; an agent
+   * showed a text.
+   */
   readonly closed: boolean;
   /** What an event stream said at its end, whole or cut; null where the answer was none. */
   readonly stream: StreamEnd | null;

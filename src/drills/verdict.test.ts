@@ -153,6 +153,20 @@ group('a drill', () => {
     ]);
   });
 
+  test('may have exchanges that did not reach the twin, so far as its plan let that be', () => {
+    const own = { status: 502, own: 'upstream_closed', stream: null, closed: false };
+    const given = evidence(own, { fault: 'unreached', tries: 0 });
+    assert.deepEqual(failing(given), ['streams']);
+    assert.deepEqual(failing({ ...given, unseenTriesMax: 1 }), []);
+  });
+
+  test('whose client left once must have a record of it, of whatever kind', () => {
+    const left = evidence({ failure: 'reset', status: 0, ended: false });
+    assert.deepEqual(failing(left), ['streams']);
+    const ledger = { ...ledgerOf(left.counts), records: 1 };
+    assert.deepEqual(failing({ ...left, ledger }), ['streams', 'records']);
+  });
+
   test('that was interrupted may have records of any kind, or none, of what it cut itself', async () => {
     const cut = { ...evidence({ failure: 'abandoned', ended: false }), interrupted: true };
     assert.equal(cut.counts.unforeseen, 1);
@@ -187,6 +201,7 @@ group('a drill', () => {
       max: 9,
       slopePerMin: 4,
       interval: [3, 5],
+      zero: 'above',
       boundPerMin: 1,
       verdict: 'leak',
     } as const;
@@ -202,6 +217,72 @@ group('a drill', () => {
     const unknown = blind.flatMap((check) => (check.met === null ? [check.name] : []));
     assert.deepEqual(unknown, ['routing', 'records', 'leaks']);
   });
+});
+
+group('a drill with an agent', () => {
+  const requests = {
+    answered: 3,
+    compared: 3,
+    unknown: 0,
+    differing: 0,
+    missing: 0,
+    notWhole: 0,
+  };
+  const SHOWN = { sha256: null, stream: null } as const;
+  const ledgerWith = (records: number, more: readonly [string, number][] = []): LedgerCount => ({
+    ...ledgerOf(evidence(SHOWN).counts),
+    records,
+    ways: new Map([['claude-sonnet-5-5 anthropic', 1], [`${HAIKU} zai`, records - 1], ...more]),
+  });
+  const given = (over: Partial<Evidence> = {}): Evidence => ({
+    ...evidence(SHOWN),
+    ledger: ledgerWith(3),
+    requests,
+    ...over,
+  });
+
+  test('passes with more records than turns, where each has its request', () => {
+    assert.deepEqual(failing(given()), []);
+    const texts = judge(given()).map(({ name, detail }) => `${name}: ${detail}`);
+    assert.match(texts.join('\n'), /^streams: 2 of 2 whole, shown word for word as sent$/m);
+    assert.match(
+      texts.join('\n'),
+      /^records: 3 records, 2 turns; 3 requests answered, 3 compared/m,
+    );
+  });
+
+  for (const [what, over, expected] of [
+    ['a record of no request', { unknown: 1 }, 'records'],
+    ['a record of other bytes', { differing: 1 }, 'records'],
+    ['a request without a record', { missing: 1 }, 'records'],
+    ['nothing compared', { compared: 0 }, 'records'],
+    ['a stream that was asked for again unseen', { notWhole: 1 }, 'streams'],
+  ] as const) {
+    test(`fails with ${what}`, () => {
+      assert.deepEqual(failing(given({ requests: { ...requests, ...over } })), [expected]);
+    });
+  }
+
+  test('fails with fewer records than turns, with a twin to ask and without', () => {
+    const ledger = ledgerWith(1);
+    assert.deepEqual(failing(given({ ledger })), ['records']);
+    const blind = { requests: { ...requests, answered: 0, compared: 0 }, witnessed: false };
+    assert.deepEqual(failing(given({ ledger, ...blind })), ['records']);
+    assert.deepEqual(failing(given(blind)), []);
+  });
+
+  test('fails with a record whose model does not belong to its lane, however many there may be', () => {
+    const ledger = ledgerWith(3, [[`${HAIKU} anthropic`, 1]]);
+    assert.deepEqual(failing(given({ ledger })), ['routing']);
+  });
+
+  for (const failure of ['altered', 'died', 'gave_up'] as const) {
+    test(`fails where a turn ${failure}`, () => {
+      const { counts } = evidence({ failure });
+      assert.deepEqual(failing(given({ counts })), ['streams']);
+      assert.deepEqual(Object.fromEntries(counts.errors), { [failure]: 1 });
+    });
+  }
 });
 
 test('warmup wants its three answers on the lanes and by the decisions of the contract', () => {

@@ -3,6 +3,7 @@ import { compareClasses } from './expected-records.ts';
 import type { IsolationCount } from './isolation.ts';
 import type { LedgerCount } from './ledger-check.ts';
 import type { DrillName } from './plan.ts';
+import type { RequestCount } from './request-match.ts';
 import type { WatchedTrend } from './samples.ts';
 import type { Counts } from './tally.ts';
 import type { LeakVerdict } from './trend.ts';
@@ -29,6 +30,8 @@ export interface Evidence {
   readonly unseenTriesMax: number;
   /** The drill was ended before its own end. */
   readonly interrupted: boolean;
+  /** Where the client is an agent: the requests that its turns made. */
+  readonly requests?: RequestCount;
 }
 
 /** The upstream has no room: its right, and no fault of what lies between. */
@@ -47,8 +50,8 @@ export function judge(evidence: Evidence): Check[] {
   return evidence.name === 'warmup' ? [...warmup(evidence), ...checks] : checks;
 }
 
-function routing({ counts, ledger, witnessed }: Evidence): Check {
-  const said = ledger === null ? 0 : misroutesIn(ledger, counts);
+function routing({ counts, ledger, witnessed, requests }: Evidence): Check {
+  const said = ledger === null ? 0 : misroutesIn(ledger, counts, requests !== undefined);
   const sources = [
     ...(witnessed ? [`${counts.misroutes} at the upstreams`] : []),
     ...(ledger === null ? [] : [`${said} in the ledger`]),
@@ -67,28 +70,45 @@ function routing({ counts, ledger, witnessed }: Evidence): Check {
   };
 }
 
-/** Records of a model on a lane beyond the exchanges that belong there. */
-export function misroutesIn(ledger: LedgerCount, counts: Counts): number {
+/**
+ * Records of a model on a lane beyond the exchanges that belong there. Of an agent, whose turns make any
+ * number of requests, by names that stand for its own choice of a model, those of a family on a lane
+ * where no turn of that family belongs.
+ */
+export function misroutesIn(ledger: LedgerCount, counts: Counts, isAgent: boolean): number {
+  const families = new Set([...counts.ways.keys()].map(familyIn));
   let misroutes = 0;
   for (const [way, count] of ledger.ways) {
-    misroutes += Math.max(0, count - (counts.ways.get(way) ?? 0));
+    if (!isAgent) misroutes += Math.max(0, count - (counts.ways.get(way) ?? 0));
+    else if (!families.has(familyIn(way))) misroutes += count;
   }
   return misroutes;
 }
 
+/** @param way model and lane */
+function familyIn(way: string): string {
+  return way.replace(/^\S*(haiku|sonnet)\S*/i, '$1');
+}
+
 /** Every answer arrived as the upstream sent and ended it, and some came whole. */
-function streams({ counts, witnessed, interrupted }: Evidence): Check {
+function streams({ counts, witnessed, interrupted, unseenTriesMax, requests }: Evidence): Check {
   const { whole, spoilt, exchanges, abandoned } = counts;
   let busy = 0;
   for (const [kind, count] of counts.errors) if (BUSY.has(kind)) busy += count;
-  const failed = sumOf(counts.errors) - busy;
+  const unreached = Math.min(counts.errors.get('unreached') ?? 0, unseenTriesMax);
+  const failed = sumOf(counts.errors) - busy - unreached;
   const parts = [`${whole} of ${exchanges} whole`];
-  parts.push(witnessed ? 'byte for byte as sent' : 'by their grammar');
+  const how = requests === undefined ? 'byte for byte as sent' : 'shown word for word as sent';
+  parts.push(witnessed ? how : 'by their grammar');
   if (counts.faults.size > 0) parts.push(`${spoilt} as a fault of the upstream left them`);
+  if (unreached > 0) parts.push(`${unreached} not reached, as its plan let the upstream go away`);
   if (busy > 0) parts.push(`${busy} refused by a busy upstream (MITM_ENABLE_BACKOFF=1 retries)`);
   if (abandoned > 0) parts.push(`${abandoned} cut by the end of the drill`);
+  // What an agent asked for again unseen.
+  const unseen = Math.max(0, (requests?.notWhole ?? 0) - abandoned);
+  if (unseen > 0) parts.push(`${unseen} requests of them not whole in the ledger`);
   const some = whole + spoilt > 0 || (interrupted && exchanges === abandoned);
-  return { name: 'streams', met: failed === 0 && some, detail: parts.join(', ') };
+  return { name: 'streams', met: failed === 0 && unseen === 0 && some, detail: parts.join(', ') };
 }
 
 function stalls({ counts }: Evidence): Check {
@@ -97,10 +117,13 @@ function stalls({ counts }: Evidence): Check {
 
 /**
  * Each exchange has its one record, and each record tells what client and upstream saw. Those of which
- * nothing can be foreseen (their client left) may have a record of any kind, or none yet.
+ * nothing can be foreseen (their client left) may have one of any kind, or none yet where the end of the
+ * drill cut them.
  */
-function records({ counts, ledger, witnessed, unseenTriesMax }: Evidence): Check {
+function records(evidence: Evidence): Check {
+  const { counts, ledger, witnessed, unseenTriesMax, requests } = evidence;
   if (ledger === null) return { name: 'records', met: null, detail: 'no ledger to read' };
+  if (requests !== undefined) return agentRecords(counts, ledger.records, requests, witnessed);
   const { missing, surplus, unequal } = compareClasses(counts.expected, ledger.classes);
   const parts = [`${ledger.records} records, ${counts.exchanges} exchanges`];
   const isSurplus = sumOf(surplus) > counts.unforeseen;
@@ -113,7 +136,8 @@ function records({ counts, ledger, witnessed, unseenTriesMax }: Evidence): Check
   if (!isRetries) {
     parts.push(`${ledger.retries} retries, but ${counts.retried} requests came more than once`);
   }
-  const isSame = missing.size === 0 && !isSurplus && unequal.length === 0;
+  const isAll = ledger.records >= counts.exchanges - counts.abandoned;
+  const isSame = isAll && missing.size === 0 && !isSurplus && unequal.length === 0;
   if (isSame && isRetries) parts.push('alike in status, end, bytes and id');
   return { name: 'records', met: isSame && isRetries, detail: parts.join('; ') };
 }
@@ -132,6 +156,26 @@ function isolation({ isolation: count }: Evidence): Check[] {
   return [{ name: 'isolation', met: found === 0, detail }];
 }
 
+/** A turn makes at least one request; each has its record, and each record its request. */
+function agentRecords(
+  { exchanges, abandoned }: Counts,
+  records: number,
+  { answered, compared, unknown, differing, missing }: RequestCount,
+  witnessed: boolean,
+): Check {
+  const parts = [`${records} records, ${exchanges} turns`];
+  if (witnessed) {
+    parts.push(`${answered} requests answered, ${compared} compared with the bytes in the ledger`);
+  }
+  if (unknown > 0) parts.push(`${unknown} records of a request that no upstream had`);
+  if (differing > 0) parts.push(`${differing} records of other bytes than were sent`);
+  if (missing > 0) parts.push(`${missing} requests without a record`);
+  const some = !witnessed || compared > 0 || exchanges === abandoned;
+  const enough = records >= exchanges - abandoned && some;
+  const met = enough && unknown + differing + missing === 0;
+  return { name: 'records', met, detail: parts.join('; ') };
+}
+
 function leaks({ trends }: Evidence): Check {
   const judged = trends.filter((trend) => trend.verdict !== 'too short to judge');
   if (judged.length === 0) return { name: 'leaks', met: null, detail: 'too short to judge' };
@@ -140,6 +184,8 @@ function leaks({ trends }: Evidence): Check {
   const leaking = named('leak');
   const unsteady = named('unsteady');
   const parts = [leaking === '' ? 'no leak' : `leak: ${leaking}`];
+  const flat = judged.filter((trend) => trend.zero === 'holds').map((trend) => trend.name);
+  if (flat.length > 0) parts.push(`indistinguishable from 0: ${flat.join(', ')}`);
   if (unsteady !== '')
     parts.push(`grew in steps, which a longer run may tell from a leak: ${unsteady}`);
   return { name: 'leaks', met: leaking === '', detail: parts.join('; ') };

@@ -41,6 +41,7 @@ function arrival(request: DrillRequest, answer: Partial<ReceivedRequest['answer'
     fault: null,
     answer: {
       status: 200,
+      requestId: 'req_1',
       bytes: 10,
       sha256: 'aa',
       ended: true,
@@ -71,7 +72,47 @@ function scene() {
   return { witness, faults, arrive: (lane: DrillLane, one: Draft) => void kept[lane].push(one) };
 }
 
+const TURN = { sha256: null } as const;
+
 for (const [what, lane, answer, heard, expected] of [
+  ['bytes that an agent does not show are not compared', 'anthropic', {}, TURN, null],
+  ['an agent’s request elsewhere is a misroute', 'zai', {}, TURN, 'misroute'],
+  ['another status than an agent tells is altered', 'anthropic', { status: 429 }, TURN, 'altered'],
+  [
+    'another text than an agent was sent is altered',
+    'anthropic',
+    {},
+    { ...TURN, failure: 'altered' },
+    'altered',
+  ],
+  [
+    'a turn that an agent gives up is its own',
+    'anthropic',
+    {},
+    { ...TURN, ...CUT, failure: 'gave_up' },
+    null,
+  ],
+  [
+    'an agent that dies does not show the end',
+    'anthropic',
+    {},
+    { ...TURN, ...CUT, failure: 'died' },
+    'cut',
+  ],
+  [
+    'a good end that an agent shows and the twin never wrote is a cut',
+    'anthropic',
+    { ended: false },
+    TURN,
+    'cut',
+  ],
+  [
+    'silence of the upstream is none of an agent’s',
+    'anthropic',
+    { ended: false },
+    { ...TURN, ended: false, failure: 'stall' },
+    null,
+  ],
   ['the same bytes at the right upstream are no fault', 'anthropic', {}, {}, null],
   ['another upstream is a misroute', 'zai', {}, {}, 'misroute'],
   ['other bytes are an altered answer', 'anthropic', { sha256: 'bb' }, {}, 'altered'],
@@ -202,6 +243,14 @@ test('a request at both upstreams is a misroute', () => {
   assert.deepEqual(faults, ['misroute']);
 });
 
+test('an agent asks as often as it likes', () => {
+  const { witness, faults, arrive } = scene();
+  for (const _ of [1, 2, 3]) arrive('anthropic', arrival(REQUEST));
+  witness.heard(REQUEST, { ...HEARD, ...TURN });
+  witness.settle();
+  assert.deepEqual(faults, [null]);
+});
+
 test('a good answer that no upstream gave is a fault', () => {
   const { witness, faults } = scene();
   witness.heard(REQUEST, HEARD);
@@ -210,6 +259,21 @@ test('a good answer that no upstream gave is a fault', () => {
   witness.close();
   assert.deepEqual(faults, ['unseen']);
 });
+
+for (const [what, tries, heard, expected] of [
+  ['no try', [], {}, 'unreached'],
+  ['a refused try', [{ status: 401 }], {}, 'unreached'],
+  ['no try, and blames itself,', [], { status: 500, own: 'internal' }, null],
+  ['a try that was answered', [{ status: 200 }], {}, 'replaced'],
+] as const) {
+  test(`an error of the proxy’s own after ${what} that the twin saw: ${expected}`, () => {
+    const { witness, faults, arrive } = scene();
+    for (const answer of tries) arrive('anthropic', arrival(REQUEST, answer));
+    witness.heard(REQUEST, { ...HEARD, ...OWN, ...heard });
+    witness.close();
+    assert.deepEqual(faults, [expected]);
+  });
+}
 
 test('nothing is judged before both sides have settled, in either order', () => {
   const { witness, faults, arrive } = scene();

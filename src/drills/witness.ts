@@ -29,7 +29,9 @@ export type Fault =
   /** The proxy's own error stands in place of an answer. */
   | 'replaced'
   /** No upstream saw it, but the client had an answer that says it was served. */
-  | 'unseen';
+  | 'unseen'
+  /** An error of the proxy's own, for a try that the twin never saw: a fault unless it was made so. */
+  | 'unreached';
 
 /** What the twin knows of an exchange, all its tries together. */
 export interface Sighting {
@@ -75,6 +77,8 @@ const OK = 200;
 const FAILED_MS = 1_000;
 /** What an upstream that gives no answer is told as. */
 const GATEWAY_ERRORS: ReadonlySet<number> = new Set([502, 504]);
+/** Answers that the proxy may try once more after. */
+const TRIED_AGAIN: ReadonlySet<number> = new Set([401, 429, 503, 529]);
 /** What ends connections; all but the first only where they are shared. */
 const ENDINGS: readonly FaultKind[] = ['idle_close', 'goaway', 'end_mid_stream'];
 const LANES: readonly DrillLane[] = ['anthropic', 'zai'];
@@ -175,17 +179,33 @@ function isSettled({ request }: Arrived): boolean {
 function faultOf({ lane }: DrillRequest, heard: Heard, arrived: readonly Arrived[]): Fault | null {
   if (arrived.some((one) => one.lane !== lane)) return 'misroute';
   const tries = arrived.map((one) => one.request);
+  if (heard.sha256 === null) return faultOfTurn(heard, tries.at(-1));
   if (isRepeated(tries)) return 'repeated';
   if (heard.failure === 'abandoned') return null;
   // The last try is the one whose answer the client got.
   const last = tries.at(-1);
-  // A failure, or an error of the proxy's own, tells itself what is wrong.
-  if (last === undefined) return heard.ended && heard.own === null ? 'unseen' : null;
+  if (last === undefined) return faultOfUnseen(heard);
   const { answer, broken } = last;
   if (answer.ended) return faultOfEnded(heard, answer);
   if (broken !== null) return faultOfBroken(heard, last);
   // The client left, and the upstream was silent if there was nothing more to be had from it.
   return heard.failure === 'stall' && isSame(heard, answer) ? null : 'cut';
+}
+
+/**
+ * Of an agent's turn, which may have made many requests, and of which only the text was seen: the
+ * client has compared that itself. What it ended well with must have come, and ended, as the last one.
+ */
+function faultOfTurn(heard: Heard, last: ReceivedRequest | undefined): Fault | null {
+  const { failure } = heard;
+  if (failure === 'altered') return 'altered';
+  if (failure === 'abandoned' || failure === 'gave_up') return null;
+  if (last === undefined) return heard.ended ? 'unseen' : null;
+  const { answer, broken } = last;
+  const isSilent = failure === 'stall' && !answer.ended && broken === null;
+  if (failure !== null) return isSilent ? null : 'cut';
+  if (!answer.ended) return 'cut';
+  return answer.status === heard.status ? null : 'altered';
 }
 
 /**
@@ -201,7 +221,18 @@ function isRepeated(tries: readonly ReceivedRequest[]): boolean {
   });
 }
 
+/** A failure, or an error of the proxy's own that blames nobody else, tells itself what is wrong. */
+function faultOfUnseen(heard: Heard): Fault | null {
+  if (isUpstreamError(heard)) return 'unreached';
+  return heard.ended && heard.own === null ? 'unseen' : null;
+}
+
+function isUpstreamError({ own, status, ended }: Heard): boolean {
+  return ended && own !== null && GATEWAY_ERRORS.has(status);
+}
+
 function faultOfEnded(heard: Heard, answer: ReceivedRequest['answer']): Fault | null {
+  if (isUpstreamError(heard) && TRIED_AGAIN.has(answer.status)) return 'unreached';
   if (heard.own !== null) return 'replaced';
   if (!heard.ended) return 'cut';
   return isSame(heard, answer) ? null : 'altered';
@@ -213,8 +244,7 @@ function faultOfEnded(heard: Heard, answer: ReceivedRequest['answer']): Fault | 
  * head too.
  */
 function faultOfBroken(heard: Heard, { answer, broken }: ReceivedRequest): Fault | null {
-  const nothing = heard.own !== null && GATEWAY_ERRORS.has(heard.status);
-  if (nothing && heard.ended) return answer.status === 0 || broken !== 'fin' ? null : 'replaced';
+  if (isUpstreamError(heard)) return answer.status === 0 || broken !== 'fin' ? null : 'replaced';
   if (heard.own !== null || heard.ended || heard.failure !== 'cut') return 'cut';
   const isHow =
     broken === 'fin'

@@ -309,7 +309,8 @@ for (const [what, bytes, code] of REFUSED) {
     const client = await connect(edge.port);
     client.socket.write(Buffer.from(bytes, 'latin1'));
     const { text, error } = await client.ended();
-    assert.match(text, new RegExp(`\r\nx-lanekeeper-error: ${code}\r\nconnection: close\r\n`));
+    assert.match(text, new RegExp(`\r\nx-lanekeeper-error: ${code}\r\n`));
+    assert.match(text, /\r\nconnection: close\r\n\r\n/);
     assert.equal(error, null);
     client.socket.destroy();
   });

@@ -96,7 +96,7 @@ export class Attempt implements Outbound {
     this.#over = true;
     this.#queue = [];
     this.#settle();
-    this.#events.onFail({ ...failure, reused: false, sent: false, answered: false });
+    this.#events.onFail({ ...failure, raced: false, sent: false, answered: false });
   }
 
   #settle(): void {

@@ -102,7 +102,7 @@ test('a refused connection, a silent handshake and a broken one have their own c
       const failure = await events.fail;
       assert.ok((codes as readonly string[]).includes(failure.code), failure.code);
       assert.deepEqual(
-        [failure.phase, failure.reused, failure.sent, failure.answered],
+        [failure.phase, failure.raced, failure.sent, failure.answered],
         [phase, false, false, false],
       );
       assert.deepEqual(events.log, [`fail ${failure.code}`]);

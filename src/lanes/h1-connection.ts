@@ -26,6 +26,8 @@ export interface H1Owner {
   onGone(connection: H1Connection): void;
   /** It had been reused and broke before any byte of an answer: its idle siblings may be dead too. */
   onStale(): void;
+  /** The upstream ended it after it had rested for so long, ms. */
+  onExpired(restedMs: number): void;
 }
 
 export class H1Connection implements ResponseEvents {
@@ -35,10 +37,8 @@ export class H1Connection implements ResponseEvents {
   /** All that is written to the socket. */
   readonly outbox: Outbox;
   readonly owner: H1Owner;
-  /** Exchanges begun on it. */
-  exchanges = 0;
-  /** When it became idle, `performance.now()`. */
-  idleSince = 0;
+  /** When it became idle, `performance.now()`; null while it is not. */
+  #idleSince: number | null = null;
   #exchange: H1Exchange | null = null;
   #gone = false;
   #flushTimer: NodeJS.Timeout | null = null;
@@ -57,6 +57,11 @@ export class H1Connection implements ResponseEvents {
     socket.on('data', (bytes: Buffer) => this.#received(bytes));
   }
 
+  /** How long it has been idle, ms; 0 while it is not. */
+  get restedMs(): number {
+    return this.#idleSince === null ? 0 : performance.now() - this.#idleSince;
+  }
+
   /** True if the next request may be sent on it. */
   get usable(): boolean {
     const { socket } = this;
@@ -73,10 +78,11 @@ export class H1Connection implements ResponseEvents {
   /** Begins an exchange. The connection must be usable. */
   start(request: EncodedRequest, events: OutboundEvents): H1Exchange {
     assert(this.usable, 'the connection can not serve a request');
-    this.exchanges += 1;
-    const exchange = new H1Exchange(this, request, events);
+    const restedMs = this.#idleSince === null ? null : this.restedMs;
+    this.#idleSince = null;
+    const exchange = new H1Exchange(this, request, events, restedMs);
     this.#exchange = exchange;
-    if (this.exchanges > 1) this.socket.ref();
+    if (restedMs !== null) this.socket.ref();
     this.parser.expect(request.prepared.method);
     exchange.begin(request.head);
     return exchange;
@@ -139,6 +145,7 @@ export class H1Connection implements ResponseEvents {
   /** FIN of the upstream: the end of an answer that only the connection delimits, else a cut. */
   #finished(): void {
     if (this.#released) return;
+    this.#expired();
     const exchange = this.#exchange;
     if (exchange !== null) {
       this.parser.finish();
@@ -149,8 +156,13 @@ export class H1Connection implements ResponseEvents {
 
   #broken(error: Error): void {
     if (this.#released) return;
+    this.#expired();
     this.#exchange?.fail(brokenConnection(error), errorDetail(error));
     this.destroy();
+  }
+
+  #expired(): void {
+    if (!this.#gone && this.#idleSince !== null) this.owner.onExpired(this.restedMs);
   }
 
   #closed(): void {
@@ -187,7 +199,7 @@ export class H1Connection implements ResponseEvents {
     const { socket } = this;
     if (socket.isPaused()) socket.resume();
     socket.unref();
-    this.idleSince = performance.now();
+    this.#idleSince = performance.now();
     this.owner.onIdle(this);
   }
 

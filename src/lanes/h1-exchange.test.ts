@@ -228,7 +228,7 @@ test('a body that is cut is a failure in its phase, not an end', async () => {
         assert.equal(failure.code, 'closed');
         assert.equal(failure.phase, 'body');
         assert.equal(events.body().toString(), 'hello');
-        assert.deepEqual([failure.reused, failure.sent, failure.answered], [false, true, true]);
+        assert.deepEqual([failure.raced, failure.sent, failure.answered], [false, true, true]);
         assert.deepEqual(events.log, ['head 200', 'fail closed']);
       },
     );

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { encodeChunk, encodeLastChunk, encodeRequestHead } from '../core/http1/write.ts';
 import { type Fields, payloadLength, type ResponseHead } from '../core/message.ts';
 import type { AttemptPhase, Outbound, OutboundEvents } from '../core/ports.ts';
+import { isIdleRace } from '../core/retry.ts';
 import { createByteStream } from '../sockets/byte-stream.ts';
 import type { FailureCode } from './failure.ts';
 import type { H1Connection } from './h1-connection.ts';
@@ -46,7 +47,8 @@ export class H1Exchange implements Outbound {
   readonly #request: PreparedRequest;
   readonly #events: OutboundEvents;
   readonly #watchdog: Watchdog;
-  readonly #reused: boolean;
+  readonly #restedMs: number | null;
+  readonly #startedAt = performance.now();
   #sent = false;
   #requestEnded = false;
   /** The rest of the request is thrown away: the answer is an error already. */
@@ -57,12 +59,18 @@ export class H1Exchange implements Outbound {
   #lengthLeft: number | null;
   #head: ResponseHead | null = null;
 
-  constructor(connection: H1Connection, request: EncodedRequest, events: OutboundEvents) {
+  /** @param restedMs how long the connection had been idle; null on one that is new */
+  constructor(
+    connection: H1Connection,
+    request: EncodedRequest,
+    events: OutboundEvents,
+    restedMs: number | null,
+  ) {
     const { framing } = request.prepared;
     this.#connection = connection;
     this.#request = request.prepared;
     this.#events = events;
-    this.#reused = connection.exchanges > 1;
+    this.#restedMs = restedMs;
     this.#lengthLeft = framing.kind === 'length' ? framing.length : null;
     this.#watchdog = new Watchdog(connection.upstream.timeouts, (waiting) => {
       if (waiting === 'head') this.fail('head_timeout', 'no answer in time');
@@ -174,13 +182,16 @@ export class H1Exchange implements Outbound {
   fail(code: FailureCode, detail: string): void {
     if (this.over) return;
     this.#close();
-    if (this.#reused && !this.answered) this.#connection.owner.onStale();
+    const raced = !this.answered && isIdleRace(this.#restedMs, performance.now() - this.#startedAt);
+    const { owner } = this.#connection;
+    if (this.#restedMs !== null && !this.answered) owner.onStale();
+    if (raced) owner.onExpired(this.#restedMs ?? 0);
     this.#connection.destroy();
     this.#events.onFail({
       code,
       phase: this.#phase(),
       detail,
-      reused: this.#reused,
+      raced,
       sent: this.#sent,
       answered: this.answered,
     });

@@ -140,7 +140,7 @@ test('a connection that must close is not kept', async () => {
   }
 });
 
-test('a reused connection that is reset says so, and its idle siblings are not trusted', async () => {
+test('the idle siblings of a reused connection that is reset are not trusted', async () => {
   const { lane, upstream, ...r } = await rig();
   const held = [r.open('/hold'), r.open('/hold')];
   for (const i of [0, 1]) {
@@ -156,8 +156,8 @@ test('a reused connection that is reset says so, and its idle siblings are not t
   const events = r.open('/hold');
   const failure = await events.fail;
   assert.deepEqual(
-    [failure.code, failure.phase, failure.reused, failure.sent, failure.answered],
-    ['reset', 'head', true, true, false],
+    [failure.code, failure.phase, failure.raced, failure.sent, failure.answered],
+    ['reset', 'head', false, true, false],
   );
   assert.deepEqual(lane.stats(), { idle: 0, busy: 0 });
   await r.open('/').end;

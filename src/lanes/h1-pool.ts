@@ -27,11 +27,17 @@ export class H1Pool implements H1Owner {
     return { idle: this.#idle.length, busy: this.#busy };
   }
 
-  /** Begins an exchange on an idle connection, or gives null where there is none. */
-  startIdle(request: EncodedRequest, events: OutboundEvents): H1Exchange | null {
+  /** How long the connection that `take` would give has rested, ms; 0 where there is none. */
+  get restedMs(): number {
+    return this.#idle.at(-1)?.restedMs ?? 0;
+  }
+
+  /** Takes an idle connection that can be trusted, or null; an exchange has to begin on it at once. */
+  take(): H1Connection | null {
+    const trustedMs = this.#upstream.idle.ms;
     for (let c = this.#idle.pop(); c !== undefined; c = this.#idle.pop()) {
       this.#busy += 1;
-      if (c.usable) return c.start(request, events);
+      if (c.usable && c.restedMs < trustedMs) return c;
       c.destroy();
     }
     return null;
@@ -57,7 +63,7 @@ export class H1Pool implements H1Owner {
     this.#busy -= 1;
     this.#idle.push(connection);
     if (this.#idle.length > this.#upstream.limits.idleSocketsMax) this.#idle[0]?.destroy();
-    this.#sweep ??= setTimeout(sweep, this.#upstream.limits.idleMs, this).unref();
+    this.#sweep ??= setTimeout(sweep, this.#upstream.idle.ms, this).unref();
   }
 
   onGone(connection: H1Connection): void {
@@ -70,13 +76,18 @@ export class H1Pool implements H1Owner {
     this.#dropIdle();
   }
 
-  /** For the timer only: drops what has been idle too long and waits for the next. */
+  onExpired(restedMs: number): void {
+    this.#upstream.idle.learn(restedMs);
+    this.sweep();
+  }
+
+  /** Drops what has been idle too long, and comes back for the next. */
   sweep(): void {
+    if (this.#sweep !== null) clearTimeout(this.#sweep);
     this.#sweep = null;
-    const { idleMs } = this.#upstream.limits;
-    const now = performance.now();
+    const trustedMs = this.#upstream.idle.ms;
     for (const connection of [...this.#idle]) {
-      const left = connection.idleSince + idleMs - now;
+      const left = trustedMs - connection.restedMs;
       if (left > 1) {
         this.#sweep = setTimeout(sweep, left, this).unref();
         return;

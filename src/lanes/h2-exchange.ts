@@ -10,6 +10,7 @@ import { type ClientHttp2Stream, constants } from 'node:http2';
 import { fieldValue } from '../core/fields.ts';
 import type { Fields, Framing, ResponseHead } from '../core/message.ts';
 import type { AttemptPhase, Outbound, OutboundEvents } from '../core/ports.ts';
+import { isIdleRace } from '../core/retry.ts';
 import { brokenConnection, errorCode, errorDetail, type FailureCode } from './failure.ts';
 import { fieldsFromH2, h2RequestHeaders, h2Trailers } from './h2-fields.ts';
 import type { H2Session } from './h2-session.ts';
@@ -30,9 +31,10 @@ export class H2Exchange implements Outbound {
   readonly #request: PreparedRequest;
   readonly #events: OutboundEvents;
   readonly #watchdog: Watchdog;
-  readonly #reused: boolean;
   /** Of the body, until it was sent; they count against the session's window. */
   #owed: number;
+  readonly #restedMs: number | null;
+  readonly #startedAt = performance.now();
   #stream: ClientHttp2Stream | null = null;
   #over = false;
   #left = false;
@@ -48,17 +50,18 @@ export class H2Exchange implements Outbound {
   #trailersOut: Fields = [];
   #trailersIn: Fields = [];
 
+  /** @param restedMs how long the session had been idle; null on one that is new */
   constructor(
     session: H2Session,
     request: PreparedRequest,
     events: OutboundEvents,
-    reused: boolean,
+    restedMs: number | null,
     bodyBytes: number,
   ) {
     this.#session = session;
     this.#request = request;
     this.#events = events;
-    this.#reused = reused;
+    this.#restedMs = restedMs;
     this.#owed = bodyBytes;
     this.#watchdog = new Watchdog(session.upstream.timeouts, (waiting) => {
       if (waiting === 'head') this.#fail('head_timeout', 'no answer in time');
@@ -203,13 +206,14 @@ export class H2Exchange implements Outbound {
       this.#ended();
     }
     if (!this.#over) {
-      const { code, detail } = this.#reason(stream);
-      this.#fail(code, detail);
+      const { code, detail, lost } = this.#reason(stream);
+      this.#fail(code, detail, lost);
     }
     this.#leave();
   }
 
-  #reason(stream: ClientHttp2Stream): { code: FailureCode; detail: string } {
+  /** `lost`: the connection went, and not the stream alone, which would mean that somebody had read it. */
+  #reason(stream: ClientHttp2Stream): { code: FailureCode; detail: string; lost?: boolean } {
     const { ended, lastStreamId } = this.#session;
     const { rstCode } = stream;
     // The stream hears of a broken connection first, and of its own reset in the same way.
@@ -221,23 +225,29 @@ export class H2Exchange implements Outbound {
     if (rstCode === constants.NGHTTP2_REFUSED_STREAM) {
       return { code: 'not_processed', detail: 'REFUSED_STREAM' };
     }
-    if (cause !== null) return { code: brokenConnection(cause), detail: errorDetail(cause) };
-    if (ended) return { code: 'closed', detail: 'the upstream closed the connection' };
+    if (cause !== null) {
+      return { code: brokenConnection(cause), detail: errorDetail(cause), lost: true };
+    }
+    if (ended) return { code: 'closed', detail: 'the upstream closed the connection', lost: true };
     if (rstCode === constants.NGHTTP2_PROTOCOL_ERROR) {
       return { code: 'protocol', detail: 'stream error PROTOCOL_ERROR' };
     }
     return { code: 'reset', detail: `RST_STREAM ${rstCode}` };
   }
 
-  #fail(code: FailureCode, detail: string): void {
+  #fail(code: FailureCode, detail: string, lost = false): void {
     if (this.#over) return;
     this.#close();
+    const sinceMs = performance.now() - this.#startedAt;
+    const raced =
+      lost && !this.#answered && !this.#wasSeen() && isIdleRace(this.#restedMs, sinceMs);
+    if (raced) this.#session.upstream.idle.learn(this.#restedMs ?? 0);
     this.#reset();
     this.#events.onFail({
       code,
       phase: this.#phase(),
       detail,
-      reused: this.#reused && !this.#wasSeen(),
+      raced,
       sent: this.#sent,
       answered: this.#answered,
     });

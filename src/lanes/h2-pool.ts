@@ -49,6 +49,11 @@ export class H2Pool implements H2Owner {
     return { idle, busy: this.#sessions.size - idle + this.#draining.size };
   }
 
+  /** How long the session that `available` would give has rested, ms; 0 where there is none. */
+  restedMs(bodyBytes: number): number {
+    return this.available(bodyBytes)?.restedMs ?? 0;
+  }
+
   /** A session with room for such a body, or null where another session is the better choice. */
   available(bodyBytes: number): H2Session | null {
     let least: H2Session | null = null;

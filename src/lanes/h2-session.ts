@@ -60,11 +60,11 @@ export class H2Session {
     });
     session.on('error', (error) => {
       this.cause ??= error;
-      this.#drain();
+      this.#leftByPeer();
     });
     session.on('close', () => {
       this.ended = true;
-      this.#drain();
+      this.#leftByPeer();
     });
     // node:http2 leaves a half-open socket as it is: after a FIN no frame can come any more.
     socket.once('end', () => {
@@ -77,7 +77,7 @@ export class H2Session {
     session.once('connect', () => session.setLocalWindowSize(H2_SESSION_WINDOW_BYTES));
     session.on('goaway', (_code, lastStreamId) => {
       this.lastStreamId = Math.min(this.lastStreamId, lastStreamId ?? 0);
-      this.#drain();
+      this.#leftByPeer();
     });
     session.on('remoteSettings', (settings) => {
       this.#peerStreamsMax = settings.maxConcurrentStreams ?? Number.POSITIVE_INFINITY;
@@ -93,9 +93,14 @@ export class H2Session {
     return this.#draining || this.session.closed || this.session.destroyed;
   }
 
+  /** How long it has been idle since it served, ms; 0 while it is not. */
+  get restedMs(): number {
+    return this.streams > 0 || this.#exchanges === 0 ? 0 : performance.now() - this.#idleSince;
+  }
+
   /** Streams that may be opened now. */
   get room(): number {
-    if (this.draining) return 0;
+    if (this.draining || this.restedMs >= this.upstream.idle.ms) return 0;
     // The first stream goes out on trust.
     const peerMax = this.#peerStreamsMax ?? 1;
     return Math.max(0, Math.min(peerMax, this.upstream.limits.h2StreamsMax) - this.streams);
@@ -131,12 +136,13 @@ export class H2Session {
   /** Opens a stream. There must be room. */
   start(request: PreparedRequest, events: OutboundEvents): H2Exchange {
     assert(this.room > 0, 'the session takes no more streams');
+    const restedMs = this.#exchanges === 0 ? null : this.restedMs;
     if (this.streams === 0) this.session.ref();
     this.streams += 1;
     this.#exchanges += 1;
     const bodyBytes = bodyBytesOf(request);
     this.owed += bodyBytes;
-    const exchange = new H2Exchange(this, request, events, this.#exchanges > 1, bodyBytes);
+    const exchange = new H2Exchange(this, request, events, restedMs, bodyBytes);
     exchange.begin();
     return exchange;
   }
@@ -169,10 +175,10 @@ export class H2Session {
   /** For the timer only: ages, and pings while idle. */
   tick(): void {
     const { session } = this;
-    const { idleMs, h2PingMs } = this.upstream.limits;
+    const { h2PingMs } = this.upstream.limits;
     if (this.streams > 0 || this.draining) return;
     const now = performance.now();
-    if (now - this.#idleSince >= idleMs) {
+    if (now - this.#idleSince >= this.upstream.idle.ms) {
       this.close();
     } else if (this.#unanswered) {
       this.#drain();
@@ -183,6 +189,12 @@ export class H2Session {
         if (error === null) this.#unanswered = false;
       });
     }
+  }
+
+  /** The peer ended it, which tells something where nobody was using it; or it follows from our own end. */
+  #leftByPeer(): void {
+    if (!this.#draining) this.upstream.idle.learn(this.restedMs);
+    this.#drain();
   }
 
   #drain(): void {

@@ -3,7 +3,7 @@
  * invariant 1), so each identity has its own pools and its own TLS ticket.
  */
 import assert from 'node:assert/strict';
-import { POOL_IDENTITIES_MAX } from '../core/limits.ts';
+import { POOL_IDENTITIES_MAX, POOL_IDLE_MS_MIN } from '../core/limits.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 import { Attempt } from './attempt.ts';
 import { dial, type Ticket } from './connect.ts';
@@ -106,19 +106,51 @@ function openOn(
   request: EncodedRequest,
   events: OutboundEvents,
 ): Outbound {
-  const { h1, h2, ticket } = connections;
+  const { h1, h2 } = connections;
   const bodyBytes = bodyBytesOf(request.prepared);
   const mayBeH2 = canBeH2(upstream, request.prepared);
-  if (mayBeH2 && !isBetterH1(upstream, h2, request.prepared, bodyBytes)) {
-    const session = h2.available(bodyBytes);
-    if (session !== null) return session.start(request.prepared, events);
-    const attempt = new Attempt(request, events);
-    h2.wait(attempt);
-    return attempt;
+  const byH2 = mayBeH2 && !isBetterH1(upstream, h2, request.prepared, bodyBytes);
+  const hasRested = (byH2 ? h2.restedMs(bodyBytes) : h1.restedMs) >= POOL_IDLE_MS_MIN;
+  if (!hasRested) {
+    const exchange = byH2
+      ? h2.available(bodyBytes)?.start(request.prepared, events)
+      : h1.take()?.start(request, events);
+    if (exchange !== undefined) return exchange;
   }
-  const exchange = h1.startIdle(request, events);
-  if (exchange !== null) return exchange;
   const attempt = new Attempt(request, events);
+  const place = (): void => {
+    if (byH2) h2.wait(attempt);
+    else placeH1(upstream, connections, attempt, mayBeH2);
+  };
+  if (hasRested) afterNews(attempt, place);
+  else place();
+  return attempt;
+}
+
+/**
+ * Lets the event loop hear of FIN and RST that the system has already, before a connection is used
+ * that the upstream may have closed while it rested.
+ */
+function afterNews(attempt: Attempt, place: () => void): void {
+  // The turn under way may have fetched its events before the news came.
+  let turn = setImmediate(() => {
+    turn = setImmediate(place);
+  });
+  attempt.onSettled(() => clearImmediate(turn));
+}
+
+/** @param mayBeH2 HTTP/2 would do as well, where the upstream speaks nothing else */
+function placeH1(
+  upstream: Upstream,
+  { h1, h2, ticket }: Connections,
+  attempt: Attempt,
+  mayBeH2: boolean,
+): void {
+  const connection = h1.take();
+  if (connection !== null) {
+    attempt.assign((request, events) => connection.start(request, events));
+    return;
+  }
   dialH1(upstream, h1, ticket, attempt, (failure) => {
     if (!mayBeH2 || failure.code !== 'tls') {
       attempt.fail(failure);
@@ -128,7 +160,6 @@ function openOn(
     upstream.h2OnlyUntil = performance.now() + upstream.limits.alpnMemoryMs;
     h2.wait(attempt);
   });
-  return attempt;
 }
 
 function canBeH2(upstream: Upstream, { protocol, upgrade }: PreparedRequest): boolean {

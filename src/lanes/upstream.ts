@@ -13,6 +13,7 @@ import {
   POOL_IDLE_MS_MAX,
   POOL_IDLE_SOCKETS_MAX,
 } from '../core/limits.ts';
+import { IdleTrust } from './idle-trust.ts';
 import type { ConnectionFact } from './lane.ts';
 
 /** Bounds of the pools; those of `limits.ts` unless a test needs smaller ones. */
@@ -41,6 +42,8 @@ export interface Upstream {
   readonly authority: string;
   readonly timeouts: Timeouts;
   readonly limits: PoolLimits;
+  /** How long its idle connections are good for. */
+  readonly idle: IdleTrust;
   /** The one secure context of all its connections: parsing roots for each cost 1.7 ms (DESIGN). */
   secureContext(): SecureContext;
   /** Told of every connection that became ready. */
@@ -69,6 +72,7 @@ export function describeUpstream(
     authority: port === null ? bareHost(config.host) : formatAuthority(config.host, port),
     timeouts,
     limits,
+    idle: new IdleTrust(limits.idleMs),
     secureContext() {
       context ??= createSecureContext(
         config.ca === null ? {} : { ca: [...getCACertificates('default'), config.ca] },

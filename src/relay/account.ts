@@ -107,11 +107,12 @@ export function streamHealth(
   delivery: Delivery,
   now: number,
 ): StreamHealth {
+  // A client that leaves at an error left because of it.
+  if (facts.sawError) return 'upstream_error';
   const allHere = account.upstreamEnded && delivery.bytes === account.received;
   if (delivery.how === 'gone' && !(allHere && facts.sawStop)) {
     return now - account.lastByteAt >= STALL_MS ? 'stalled' : 'client_gone';
   }
-  if (facts.sawError) return 'upstream_error';
   if (account.upstreamEnded && (facts.sawStop || facts.lost)) return 'complete';
   return account.failure?.code === 'idle_timeout' ? 'stalled' : 'cut';
 }

@@ -7,6 +7,8 @@ import { createScene, ScriptedClient, scriptedStream } from './scripted-ports.ts
 import { joinStreams } from './upgrade.ts';
 
 const SSE: Field[] = [['content-type', 'text/event-stream; charset=utf-8']];
+const OVERLOADED =
+  'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n';
 const START =
   'event: message_start\ndata: {"type":"message_start","message":{"model":"m-served","usage":{"input_tokens":7,"output_tokens":1}}}\n\n';
 const DELTA =
@@ -172,6 +174,19 @@ describe('a routed exchange', () => {
     assert.deepEqual(scene.anomalies, []);
   });
 
+  for (const name of ['request-id', 'x-request-id', 'x-log-id']) {
+    test(`has the id that the upstream gives in ${name}`, () => {
+      const scene = createScene();
+      const { client, send } = messages(asking('claude-haiku-5-5'));
+      scene.open(client);
+      send();
+      scene.attempt().head(200, [...SSE, [name, 'id_1']]);
+      scene.attempt().body(START + DELTA + STOP);
+      scene.attempt().done();
+      assert.equal(scene.records[0]?.request_id, 'id_1');
+    });
+  }
+
   test('reads an encoded answer from a copy and relays it encoded', async () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-sonnet-5-5'));
@@ -259,11 +274,7 @@ describe('an answer', () => {
     scene.open(client);
     send();
     scene.attempt().head(200, SSE);
-    scene
-      .attempt()
-      .body(
-        `${START}event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"x"}}\n\n`,
-      );
+    scene.attempt().body(`${START}${OVERLOADED}`);
     scene.attempt().done();
     assert.equal(scene.records[0]?.sse, 'upstream_error');
     assert.equal(scene.records[0]?.err_type, '5xx');
@@ -315,6 +326,19 @@ describe('a client that goes away', () => {
       scene.attempt().done();
       assert.equal(scene.records.length, 1);
     }
+  });
+
+  test('at an error event left because of that', () => {
+    const scene = createScene();
+    const { client, send } = messages(asking('claude-sonnet-5-5'));
+    scene.open(client);
+    send();
+    scene.attempt().head(200, SSE);
+    scene.attempt().body(`${START}${OVERLOADED}`);
+    client.close('gone');
+    const [record] = scene.records;
+    assert.deepEqual([record?.sse, record?.err_type], ['upstream_error', '5xx']);
+    assert.equal(record?.intact, false);
   });
 
   test('after a long silence of the upstream left a stalled stream', () => {
@@ -445,14 +469,14 @@ describe('one more try', () => {
     assert.equal(scene.anomalies[0]?.kind, 'fallback');
   });
 
-  test('a reused connection that reset before any answer is tried once on a fresh one', () => {
+  test('a request that met the idle timer of the upstream is tried once on a fresh connection', () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-sonnet-5-5'));
     scene.open(client);
     send();
-    scene.attempt().fail({ code: 'reset', phase: 'head', reused: true });
+    scene.attempt().fail({ code: 'reset', phase: 'head', raced: true });
     assert.equal(scene.attempts.length, 2);
-    scene.attempt().fail({ code: 'reset', phase: 'head', reused: true });
+    scene.attempt().fail({ code: 'reset', phase: 'head', raced: true });
     assert.equal(scene.attempts.length, 2);
     assert.equal(client.answer?.status, 502);
     assert.match(client.body.toString(), /"type":"api_error".*\[upstream_reset\]/);
@@ -460,12 +484,12 @@ describe('one more try', () => {
     assert.equal(scene.records[0]?.intact, false);
   });
 
-  test('a fresh connection that reset after the request left is not: it may have been served', () => {
+  test('one whose connection was reset after it had left is not: it may have been served', () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-sonnet-5-5'));
     scene.open(client);
     send();
-    scene.attempt().fail({ code: 'reset', phase: 'head', reused: false });
+    scene.attempt().fail({ code: 'reset', phase: 'head', raced: false });
     assert.equal(scene.attempts.length, 1);
     assert.equal(client.answer?.status, 502);
   });

@@ -12,7 +12,7 @@
 import assert from 'node:assert';
 import { crc32 } from 'node:zlib';
 import { type ErrorCode, localAnswer } from '../core/errors.ts';
-import { fieldValue } from '../core/fields.ts';
+import { fieldValue, requestIdOf } from '../core/fields.ts';
 import { CONTINUE, type Fields, payloadLength, type ResponseHead } from '../core/message.ts';
 import type {
   ByteStream,
@@ -301,8 +301,7 @@ export class Exchange implements InboundEvents {
     account.status = head.status;
     account.headAt = this.#deps.clock.now();
     account.lastByteAt = account.headAt;
-    account.requestId =
-      fieldValue(head.fields, 'request-id') ?? fieldValue(head.fields, 'x-request-id') ?? null;
+    account.requestId = requestIdOf(head.fields);
     const samples = this.#samples;
     if (this.#intake !== null) {
       const onData = samples === null ? null : (bytes: Buffer) => samples.answer.push(bytes);

@@ -185,7 +185,7 @@ export class ScriptedAttempt implements Outbound {
     this.events.onEnd([]);
   }
   fail(failure: Partial<UpstreamFailure> & Pick<UpstreamFailure, 'code' | 'phase'>): void {
-    const facts = { detail: 'scripted', reused: false, sent: true, answered: false };
+    const facts = { detail: 'scripted', raced: false, sent: true, answered: false };
     this.events.onFail({ ...facts, ...failure });
   }
 }

@@ -48,13 +48,9 @@ function laneTable({ lanes, assumed }: Costs): string {
   const rows = lanes.map(({ lane, plan, exchanges, list, dollars: paid, comparison }) => [
     plainText(lane),
     counted(exchanges.charged),
-    listPrice(list, exchanges),
-    restsOn(list, exchanges),
-    plan
-      ? `${dollars(paid)} by plan`
-      : exchanges.unpriced === exchanges.charged
-        ? '-'
-        : dollars(paid),
+    listPrice(list),
+    restsOn(list, exchanges.unpriced),
+    paid === null ? '-' : `${dollars(paid)}${plan ? ' by plan' : ''}`,
     lane === assumed.default_lane ? '(this one)' : there(comparison),
     saved(comparison),
   ]);
@@ -64,14 +60,14 @@ function laneTable({ lanes, assumed }: Costs): string {
 /** Columns that are estimated, whatever the others rest on. */
 const ESTIMATES = ['est. on the default lane', 'est. saved'];
 
-/** The list price of a lane; none where no model of it has one. */
-export function listPrice(list: Amount, { charged, unpriced }: LaneCost['exchanges']): string {
-  return charged > 0 && unpriced === charged ? 'no price' : dollars(list.dollars);
+/** An amount, or that there is none. */
+export function listPrice(list: Amount | null): string {
+  return list === null ? 'no price' : dollars(list.dollars);
 }
 
-/** What the amount of a lane rests on, and how many exchanges are not in it. */
-export function restsOn(list: Amount, { charged, unpriced }: LaneCost['exchanges']): string {
-  if (charged > 0 && unpriced === charged) return '-';
+/** What an amount rests on, and how many exchanges are not in it. */
+function restsOn(list: Amount | null, unpriced: number): string {
+  if (list === null) return '-';
   const without = unpriced === 0 ? '' : `; ${counted(unpriced)} more without a price`;
   return partsOf(list) + without;
 }
@@ -92,8 +88,8 @@ function pairs(models: readonly ModelCost[]): string {
       plainText(lane),
       asked === billed ? plainText(asked) : `${plainText(asked)} > ${plainText(billed)}`,
       counted(exchanges),
-      list === null ? 'no price' : dollars(list.dollars),
-      list === null ? '-' : partsOf(list),
+      listPrice(list),
+      restsOn(list, 0),
       there(comparison),
       saved(comparison),
     ]);

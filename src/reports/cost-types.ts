@@ -68,10 +68,10 @@ export interface LaneCost {
     readonly unpriced: number;
   };
   readonly tokens: Tokens;
-  /** At list price, whoever pays. */
-  readonly list: Amount;
+  /** At list price, whoever pays; null where no charged exchange has a price. */
+  readonly list: Amount | null;
   /** What one pays for each exchange: the list price, or nothing where a plan pays. */
-  readonly dollars: number;
+  readonly dollars: number | null;
   /** Added to the list price if all caches were kept for the other time. */
   readonly other_cache_ttl: number;
   /** Null on the default lane. */

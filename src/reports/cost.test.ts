@@ -49,7 +49,7 @@ function call(asked: string, served: string = asked): Partial<UsageRecord> {
 }
 
 function listDollars(costs: Costs): number | undefined {
-  return costs.lanes[0]?.list.dollars;
+  return costs.lanes[0]?.list?.dollars;
 }
 
 describe('the cost of an exchange', () => {
@@ -66,7 +66,7 @@ describe('the cost of an exchange', () => {
     test(`by ${model}, of the worked check`, async (t) => {
       const costs = await costsOf(t, [call(model)]);
       assert.equal(listDollars(costs), dollars);
-      assert.equal(costs.lanes[0]?.list.basis, 'reported');
+      assert.equal(costs.lanes[0]?.list?.basis, 'reported');
     });
   }
 
@@ -113,7 +113,7 @@ describe('the cost of an exchange', () => {
     });
     assert.equal(five?.other_cache_ttl, 0.3);
     const hour = (await costsOf(t, [written], { cacheTtl: '1h' })).lanes[0];
-    assert.deepEqual([hour?.list.dollars, hour?.other_cache_ttl], [0.833, -0.3]);
+    assert.deepEqual([hour?.list?.dollars, hour?.other_cache_ttl], [0.833, -0.3]);
   });
 
   test('of a cut answer, of one with a count missing or of a model that did not name itself is repaired', async (t) => {
@@ -124,8 +124,8 @@ describe('the cost of an exchange', () => {
       { model_served: 'nobody-knows-1' },
     ] as const) {
       const { lanes, unknown } = await costsOf(t, [{ ...call('claude-haiku-4-5'), ...changes }]);
-      assert.equal(lanes[0]?.list.basis, 'repaired');
-      assert((lanes[0]?.list.repaired ?? 0) > 0);
+      assert.equal(lanes[0]?.list?.basis, 'repaired');
+      assert((lanes[0]?.list?.repaired ?? 0) > 0);
       assert.deepEqual(unknown, []);
     }
   });
@@ -147,7 +147,7 @@ describe('the cost of an exchange', () => {
     ]);
     const [anthropic] = costs.lanes;
     assert.deepEqual(anthropic?.exchanges, { charged: 2, unmetered: 1, free: 2, unpriced: 1 });
-    assert.equal(anthropic?.list.dollars, 0.009);
+    assert.equal(anthropic?.list?.dollars, 0.009);
     assert.deepEqual(
       costs.unknown.map(({ lane, model, as, reason, exchanges }) => [
         lane,
@@ -168,6 +168,13 @@ describe('the cost of an exchange', () => {
     );
     assert.match(text, /1 answer told no tokens and is in no amount/);
     assert.match(text, /2 exchanges not charged/);
+  });
+
+  test('of models that all have no price is none, not nothing', async (t) => {
+    const costs = await costsOf(t, [call('claude-fable-9')]);
+    const [lane] = costs.lanes;
+    assert.deepEqual([lane?.list, lane?.dollars, lane?.exchanges.unpriced], [null, null, 1]);
+    assert.match(costText(costs), /\nanthropic +1 +no price +- +- /);
   });
 });
 
@@ -213,7 +220,7 @@ describe('routing', () => {
   test('to a lane that a plan pays costs nothing beyond it, and the list price is shown still', async (t) => {
     const costs = await costsOf(t, [call('claude-haiku-5-5', 'glm-4.5-air')], { plans: ['zai'] });
     const [zai] = costs.lanes;
-    assert.deepEqual([zai?.plan, zai?.dollars, zai?.list.dollars], [true, 0, 0.002]);
+    assert.deepEqual([zai?.plan, zai?.dollars, zai?.list?.dollars], [true, 0, 0.002]);
     assert.deepEqual([zai?.comparison?.saved, zai?.comparison?.verdict], [0.0009, 'saves']);
     assert.match(costText(costs), /nothing beyond the plan here/);
   });
@@ -236,7 +243,7 @@ test('the costs of a long day are those of a plain program', async (t) => {
     const cost = costs.lanes.find(({ lane: its }) => its === lane);
     assert.equal(cost?.exchanges.charged, charged.length);
     const here = charged.reduce((sum, record) => sum + plainCost(record, record.model_served), 0);
-    assert(Math.abs(here - (cost?.list.dollars ?? 0)) < 1e-6, `${here} ${cost?.list.dollars}`);
+    assert(Math.abs(here - (cost?.list?.dollars ?? 0)) < 1e-6, `${here} ${cost?.list?.dollars}`);
     if (lane === 'anthropic') continue;
     const there = charged.reduce((sum, record) => sum + plainCost(record, record.model), 0);
     assert(Math.abs(there - (cost?.comparison?.default_dollars ?? 0)) < 1e-6);

@@ -80,7 +80,9 @@ function laneCost(lane: string, lines: readonly Line[], options: CostOptions): L
   const charged = lines.filter(({ kind }) => kind === 'charged');
   const priced = charged.filter(({ billedPriced }) => billedPriced);
   const plan = options.plans.includes(lane);
-  const list = amountOf(priced, options.cacheTtl);
+  const unpriced = exchangesOf(charged) - exchangesOf(priced);
+  const isKnown = charged.length === 0 || priced.length > 0;
+  const list = isKnown ? amountOf(priced, options.cacheTtl) : null;
   const other = options.cacheTtl === '5m' ? '1h' : '5m';
   return {
     lane,
@@ -89,12 +91,12 @@ function laneCost(lane: string, lines: readonly Line[], options: CostOptions): L
       charged: countOf('charged'),
       unmetered: countOf('unmetered'),
       free: countOf('free'),
-      unpriced: countOf('charged') - exchangesOf(priced),
+      unpriced,
     },
     tokens: tokensOf(charged),
     list,
-    dollars: plan ? 0 : list.dollars,
-    other_cache_ttl: money(amountOf(priced, other).dollars - list.dollars),
+    dollars: plan ? 0 : (list?.dollars ?? null),
+    other_cache_ttl: money(amountOf(priced, other).dollars - (list?.dollars ?? 0)),
     comparison: compare(lane, priced, options),
   };
 }

@@ -25,7 +25,7 @@ export interface Database {
   /**
    * Runs the statements of `sql/NAME.sql`.
    *
-   * @returns the rows of the last one
+   * @returns the rows of its query; it has one at most
    */
   run(name: string): Promise<readonly Row[]>;
   close(): void;
@@ -39,11 +39,15 @@ export interface Database {
 export async function openDatabase(): Promise<Database> {
   const { DuckDBInstance, LIST, VARCHAR, listValue } = await loadDuckDb();
   const spill = await mkdtemp(join(tmpdir(), 'lanekeeper-reports-'));
+  const remove = (): void => rmSync(spill, { recursive: true, force: true });
+  process.once('exit', remove);
   const nothing = join(spill, 'nothing.jsonl');
   writeFileSync(nothing, '');
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: `${Math.floor(REPORT_MEMORY_BYTES_MAX / 2 ** 20)}MiB`,
     temp_directory: spill,
+    // No query needs the order of the lines; keeping it doubles the time and memory of reading.
+    preserve_insertion_order: 'false',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     allow_persistent_secrets: 'false',
@@ -66,7 +70,8 @@ export async function openDatabase(): Promise<Database> {
     close() {
       connection.closeSync();
       instance.closeSync();
-      rmSync(spill, { recursive: true, force: true });
+      process.removeListener('exit', remove);
+      remove();
     },
   };
 }

@@ -1,6 +1,7 @@
 /** The report: a ledger as one page, `report.html`, with charts of what went where, when and at what cost. */
 import { join } from 'node:path';
 import { type CostOptions, costsOf } from './cost.ts';
+import type { Costs } from './cost-types.ts';
 import { openDatabase } from './database.ts';
 import { extentOf } from './extent.ts';
 import { pageText } from './html/page.ts';
@@ -12,12 +13,12 @@ import { writeWhole } from './write.ts';
 /**
  * Writes the report of a home to its `results`.
  *
- * @returns the absolute path of the page, and the metrics that are in it
+ * @returns the absolute path of the page, and the metrics and costs that are in it
  * @throws ReportError where there is no ledger; then nothing is written
  */
 export async function writeReport(
   options: CostOptions,
-): Promise<{ readonly file: string; readonly metrics: Metrics }> {
+): Promise<{ readonly file: string; readonly metrics: Metrics; readonly costs: Costs }> {
   const { home, selection, now } = options;
   const database = await openDatabase();
   try {
@@ -28,7 +29,7 @@ export async function writeReport(
     const costs = await costsOf(database, source, options);
     const file = join(home, 'results', 'report.html');
     await writeWhole(file, pageText({ metrics, costs, timeline }));
-    return { file, metrics };
+    return { file, metrics, costs };
   } finally {
     database.close();
   }

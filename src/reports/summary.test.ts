@@ -88,7 +88,7 @@ describe('the summary', () => {
       text,
       /^# Summary\n\n\*\*Attention: 2 exchanges; 1 damaged line in the ledger\.\*\*/,
     );
-    assert.match(text, /\| anthropic \| 1 \| 0 \| 0\.0 % \| 1\.50 s \| 1\.50 s \| 3\.0 ms/);
+    assert.match(text, /\| anthropic \| 1 \| 0 \| 0\.0 % \| 1\.50 s \| 1\.50 s \| 3 ms/);
     assert.match(text, /\| anthropic \| 1,234 \| 2 \| 0 \| 0 \| 100\.0 % \|/);
     assert.match(text, /\| retry: 429 \| 1 \|/);
     assert.match(text, /1 line of the ledger \(1 of exchanges, 0 of anomalies\)/);

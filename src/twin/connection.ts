@@ -92,12 +92,17 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
 
   const letGo = (): void => {
     if (idle?.how === 'reset') tcp.resetAndDestroy();
-    else if (session === null) socket.destroySoon();
-    else leave(session);
+    else if (session !== null) leave();
+    else {
+      // Once it is decided, no request is read any more, even one that is here already.
+      socket.pause();
+      socket.destroySoon();
+    }
   };
-  const leave = (from: ServerHttp2Session | null): void => {
+  const leave = (): void => {
+    if (leaving) return;
     leaving = true;
-    from?.close();
+    session?.close();
   };
   /**
    * GOAWAY with NO_ERROR whose last stream is the one before (RFC 9113 section 6.8), then FIN behind the
@@ -107,12 +112,14 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
    */
   const sendAway = (stream: ServerHttp2Stream | null): void => {
     const id = stream?.id ?? 1;
-    const isLast = id === lastStream && id > 1 && !leaving;
     // GOAWAY goes first, or a client might try again on this very session.
-    if (isLast) session?.goaway(constants.NGHTTP2_NO_ERROR, id - 2);
-    else leave(session);
-    leaving = true;
-    endsItself = isLast;
+    if (!leaving && id === lastStream && id > 1) {
+      leaving = true;
+      endsItself = true;
+      session?.goaway(constants.NGHTTP2_NO_ERROR, id - 2);
+    } else {
+      leave();
+    }
     stream?.close(constants.NGHTTP2_REFUSED_STREAM);
   };
   const isAlone = (): boolean =>
@@ -171,7 +178,7 @@ function connectionOf(tcp: Socket, socket: TLSSocket, options: OpenOptions): Con
           return 'reset';
       }
     },
-    farewell: () => leave(session),
+    farewell: leave,
   };
 }
 

@@ -19,7 +19,7 @@ export interface Stage {
 
 /** Who is told what was sent. */
 export interface Audience {
-  head(status: number): void;
+  head(status: number, fields: readonly Field[]): void;
   sent(bytes: Buffer): void;
   /** The answer was broken off on purpose. */
   broken(how: BreakOff['how']): void;
@@ -36,7 +36,7 @@ export async function deliver(stage: Stage, script: Script, audience: Audience):
         assert(!begun, 'an answer has one head');
         begun = true;
         stage.head(step.status, step.fields, step.mayBreak === true);
-        audience.head(step.status);
+        audience.head(step.status, step.fields);
         break;
       case 'bytes': {
         assert(begun, 'the head goes before the bytes');

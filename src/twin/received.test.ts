@@ -24,7 +24,7 @@ function spoilt(): { entry: Entry; answer: () => ReturnType<typeof only>['answer
   };
   entry.received(Buffer.from('{}'));
   entry.fault('reset_mid_stream');
-  entry.head(200);
+  entry.head(200, []);
   return { entry, answer: () => only().answer };
 }
 

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { requestIdOf } from '../core/fields.ts';
 import { TWIN_BROKEN_BYTES_MAX, TWIN_KEPT_BYTES_MAX } from '../core/limits.ts';
 import type { FaultKind } from './plan-schema.ts';
 import type { BreakOff, Field, ReceivedRequest } from './types.ts';
@@ -23,7 +24,7 @@ export interface Arrival {
 /** Writes the story of one request as it unfolds. */
 export interface Entry {
   received(body: Buffer): void;
-  head(status: number): void;
+  head(status: number, fields: readonly Field[]): void;
   sent(bytes: Buffer): void;
   fault(kind: FaultKind): void;
   ended(): void;
@@ -135,6 +136,7 @@ function freshRequest(id: number, arrival: Arrival, payload: Payload): Live {
     fault: null,
     answer: {
       status: 0,
+      requestId: null,
       bytes: 0,
       sha256: '',
       ended: false,
@@ -178,8 +180,9 @@ function entryOf(request: Live, payload: Payload, { hold, changed }: Book): Entr
       hold(body.length);
       changed();
     },
-    head: (status) => {
+    head: (status, fields) => {
       answer.status = status;
+      answer.requestId = requestIdOf(fields);
       changed();
     },
     sent: (bytes) => {

@@ -95,6 +95,8 @@ export interface ReceivedRequest {
   readonly answer: {
     /** 0 until the head was sent. */
     readonly status: number;
+    /** The persona's own id of the request; the same bytes have the same. Null until the head was sent. */
+    readonly requestId: string | null;
     /** Payload bytes written so far (encoded, where there is a content coding). */
     readonly bytes: number;
     /** Hex SHA-256 of these payload bytes. */

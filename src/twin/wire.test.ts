@@ -169,7 +169,9 @@ test('keys and subscriptions get the fields of their own limits', async (t) => {
   const body = ask('hi');
   const byKey = await call(twin, { body });
   assert(headerOf(byKey.fields, 'anthropic-ratelimit-tokens-limit'));
-  assert.match(headerOf(byKey.fields, 'request-id') ?? '', /^req_011C\w{20}$/);
+  const id = headerOf(byKey.fields, 'request-id') ?? '';
+  assert.match(id, /^req_011C\w{20}$/);
+  assert.equal(twin.requests().at(-1)?.answer.requestId, id);
   assert(headerOf(byKey.fields, 'anthropic-organization-id'));
   const cookies = byKey.fields.filter(([name]) => name === 'Set-Cookie');
   assert.equal(cookies.length, 2, 'a field that comes twice stays two lines');
@@ -232,7 +234,9 @@ test('zai counts only at the end, and answers with the model that was asked', as
   const { usage } = events.at(-2) as { usage: { input_tokens: number; output_tokens: number } };
   assert(usage.input_tokens > 0 && usage.output_tokens > 0);
   assert(answer.body.includes('zai'));
-  assert(headerOf(answer.fields, 'x-log-id'));
+  const id = headerOf(answer.fields, 'x-log-id');
+  assert(id !== undefined);
+  assert.equal(twin.requests().at(-1)?.answer.requestId, id);
 });
 
 const KEY_FIELDS = {

@@ -7,7 +7,12 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { UsageRecord } from '../../src/ledger/record.ts';
 import { mintServer } from '../../src/pki/authority.ts';
-import { type ReceivedRequest, startTwin, type TwinEndpoint } from '../../src/twin/index.ts';
+import {
+  type ReceivedRequest,
+  startTwin,
+  type Twin,
+  type TwinEndpoint,
+} from '../../src/twin/index.ts';
 import { type ClaudeRun, runClaude } from './claude.ts';
 import { type Cleanup, tempHome } from './home.ts';
 import type { Rig } from './rig.ts';
@@ -121,7 +126,9 @@ export function spawnHaiku(said: string): string {
 }
 
 /** A line past the proxy: a twin that passes for the Messages API, behind a CONNECT proxy that leads to it and no further. */
-export async function directLine(t: Cleanup): Promise<Entrance & { anthropic: TwinEndpoint }> {
+export async function directLine(
+  t: Cleanup,
+): Promise<Entrance & { twin: Twin; anthropic: TwinEndpoint }> {
   const home = await tempHome(t);
   const certificate = await mintServer({ names: [HOST], ips: [], now: new Date() });
   const twin = await startTwin({ certificate });
@@ -129,7 +136,7 @@ export async function directLine(t: Cleanup): Promise<Entrance & { anthropic: Tw
   const proxy = await tunnelProxy(t, `${HOST}:443`, twin.anthropic);
   const bundlePath = path.join(home, 'twin-ca.pem');
   await writeFile(bundlePath, twin.anthropic.ca);
-  return { url: `http://127.0.0.1:${proxy.port}`, bundlePath, anthropic: twin.anthropic };
+  return { url: `http://127.0.0.1:${proxy.port}`, bundlePath, twin, anthropic: twin.anthropic };
 }
 
 /** The proxy of a rig, as it is led there. */

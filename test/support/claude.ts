@@ -32,7 +32,7 @@ const PLATFORMS: ReadonlySet<string> = new Set([
   'win32-x64',
 ]);
 /** Nothing but the model calls: what these switches turn off would leave loopback. */
-const QUIET = {
+export const QUIET = {
   DISABLE_TELEMETRY: '1',
   DISABLE_ERROR_REPORTING: '1',
   DISABLE_AUTOUPDATER: '1',

@@ -1,5 +1,6 @@
 /**
- * The smallest CONNECT proxy: every tunnel to one target leads to one address. For tests of clients.
+ * The smallest CONNECT proxy: every tunnel to one target leads to one address, and a reset of that
+ * arrives as one. For tests of clients.
  */
 import net from 'node:net';
 import type { Cleanup } from './home.ts';
@@ -33,7 +34,11 @@ export async function tunnelProxy(
         return;
       }
       const upstream = net.connect({ host: to.host, port: to.port });
-      upstream.on('error', () => client.destroy());
+      upstream.on('error', () => {
+        // A handle that is shutting down can not be reset, and node leaves it open where it fails to.
+        if (client.writableEnded) client.destroy();
+        else client.resetAndDestroy();
+      });
       client.on('close', () => upstream.destroy());
       client.write('HTTP/1.1 200 Connection Established\r\n\r\n');
       upstream.write(first.subarray(end));

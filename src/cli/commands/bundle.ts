@@ -1,5 +1,4 @@
 /** `bundle`: the review archive of a home. */
-import { bytes, plural } from '../../reports/words.ts';
 import { BundleRefused, writeBundle } from '../../session/bundle.ts';
 import { EXIT } from '../failure.ts';
 import { print, printJson } from '../output.ts';
@@ -11,7 +10,7 @@ export async function bundle(options: CommonOptions & JsonOption): Promise<numbe
   try {
     const made = await writeBundle(homeOf(options), await knownSecrets(options), Date.now());
     if (options.json === true) printJson({ ok: true, ...made });
-    else print(`${made.path}\n${plural(made.files.length, 'file')}, ${bytes(made.bytes)}`);
+    else print(`${made.path}\n${made.files.length} files, ${made.bytes} bytes`);
     return EXIT.done;
   } catch (error) {
     if (options.json !== true || !(error instanceof BundleRefused)) throw error;

@@ -5,10 +5,11 @@ import { join, resolve } from 'node:path';
 import { ConfigError } from '../../config/errors.ts';
 import { type CostOptions, priceLedger } from '../../reports/cost.ts';
 import { costText } from '../../reports/cost-text.ts';
-import type { CacheTtl } from '../../reports/cost-types.ts';
+import type { CacheTtl, Costs } from '../../reports/cost-types.ts';
 import { builtInPrices, type PriceTable, pricesWith } from '../../reports/price-table.ts';
 import { EXIT } from '../failure.ts';
-import { print, printJson, say } from '../output.ts';
+import { endOnSignal } from '../interrupt.ts';
+import { print, printable, printJson, say } from '../output.ts';
 import { type CommonOptions, configOf, homeOf } from '../settings.ts';
 import type { SelectionOptions } from './summarize.ts';
 
@@ -22,7 +23,9 @@ export interface PricingOptions extends SelectionOptions {
 const USUAL_DEFAULT = 'anthropic';
 
 export async function cost(options: PricingOptions): Promise<number> {
+  endOnSignal();
   const costs = await priceLedger(await pricingOf(options));
+  sayStrangePlans(costs);
   if (options.json === true) printJson(costs);
   else print(costText(costs));
   return EXIT.done;
@@ -40,6 +43,17 @@ export async function pricingOf(options: PricingOptions): Promise<CostOptions> {
     plans: options.plan ?? [],
     cacheTtl: options.cacheTtl,
   };
+}
+
+/** A plan for a lane that is not in the ledger may be a slip of the pen. */
+export function sayStrangePlans({ assumed, lanes }: Costs): void {
+  const names = lanes.map(({ lane }) => lane);
+  for (const plan of assumed.plans) {
+    if (names.includes(plan)) continue;
+    say(
+      `--plan ${plan}: no exchange took that lane; those in the ledger: ${names.map(printable).join(', ')}`,
+    );
+  }
 }
 
 function priceTable({ prices }: PricingOptions, home: string): PriceTable {

@@ -1,20 +1,14 @@
 /** `drill NAME`: a scripted load through a proxy, and a verdict on what it did. */
 import type { LaneCredentials } from '../../drills/isolation.ts';
-import {
-  type Alternation,
-  type DrillClientName,
-  type DrillName,
-  type Plan,
-  planOf,
-} from '../../drills/plan.ts';
-import { createRawClient } from '../../drills/raw-client.ts';
+import { type Alternation, type DrillName, type Plan, planOf } from '../../drills/plan.ts';
 import { describe, progressLine, type Setting, summary } from '../../drills/report.ts';
-import { runDrill } from '../../drills/run.ts';
-import { loadSdkClients } from '../../drills/sdk-client.ts';
-import type { Access, DrillClient, DrillLane } from '../../drills/types.ts';
+import { type DrillOptions as RunOptions, runDrill } from '../../drills/run.ts';
+import type { DrillLane } from '../../drills/types.ts';
 import { phaseOfDrill } from '../../session/phases.ts';
 import { type AbOptions, abDrill } from '../drill/ab.ts';
 import { type ChaosDrillOptions, chaosDrill } from '../drill/chaos.ts';
+import { type ClientOptions, clientsOf, wireClientsOf } from '../drill/clients.ts';
+import { stopOnSignal, type Teller, teller } from '../drill/progress.ts';
 import { snapshotsIn } from '../drill/snapshots.ts';
 import { openTarget, type Target, type TargetOptions } from '../drill/target.ts';
 import { CliError, EXIT } from '../failure.ts';
@@ -25,6 +19,7 @@ import type { JsonOption } from '../settings.ts';
 
 interface DrillOptions
   extends TargetOptions,
+    ClientOptions,
     JsonOption,
     PhaseOptions,
     Pick<ChaosDrillOptions, 'act' | 'port' | 'after'>,
@@ -33,20 +28,19 @@ interface DrillOptions
   readonly count?: number;
   readonly concurrency?: number;
   readonly pauseMs?: number;
-  readonly client: DrillClientName;
   readonly alternate?: Alternation;
   readonly metricsEvery?: number;
 }
 
-const PLAIN_LINE_S = 10;
 const MS_PER_MINUTE = 60_000;
 
 /** Exit code 1 where a check is not met, 130 where it was interrupted. */
 export async function drill(options: DrillOptions, args: readonly string[]): Promise<number> {
   const name = args[0] as DrillName | 'chaos' | 'ab';
+  checkOptions(name, options);
   if (name === 'chaos') return chaosDrill(options, stopOnSignal());
   if (name === 'ab') {
-    const clients = await clientsFor(options.client);
+    const clients = await wireClientsOf(options);
     return abDrill(options, {
       name: options.client,
       clients,
@@ -54,10 +48,15 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
       tell: teller(),
     });
   }
-  const plan = planFor(name, options);
-  const clients = await clientsFor(options.client);
+  return load(planFor(name, options), options);
+}
+
+/** The drills that are a load of one kind of client, and nothing else. */
+async function load(plan: Plan, options: DrillOptions): Promise<number> {
+  const clientsFor = await clientsOf(options);
   const stop = stopOnSignal();
-  const target = await openTarget(options);
+  const openOptions = { ...options, login: options.client === 'claude' };
+  const target = await openTarget(openOptions, mayUseHttp2(options));
   try {
     const tell = teller();
     const setting = settingOf(target, options);
@@ -69,19 +68,23 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
       twin: target.twin,
       sessions: [target.access.session],
     });
+    const clients = await clientsFor(target);
     const outcome = await runDrill({
       plan,
-      client: () => clients(target.access),
+      client: clients.make,
       proxy: target.view,
       twin: target.twin,
       credentials: credentialsOf(target),
       simulated: target.simulated,
+      agent: options.client === 'claude',
       stop,
       ...(setLane === null ? {} : { setLane }),
       onProgress: (progress) => tell.line(progress.seconds, progressLine(progress)),
       ...interimOf(plan, target, options, tell),
+    }).finally(() => {
+      tell.end();
+      clients.close();
     });
-    tell.end();
     await keep((phase) => phaseOfDrill(outcome, phase));
     if (options.json === true) printJson(summary(outcome, setting));
     else print(describe(outcome, setting));
@@ -92,14 +95,24 @@ export async function drill(options: DrillOptions, args: readonly string[]): Pro
   }
 }
 
+/** Options of one drill are not silently without effect on another. */
+function checkOptions(name: string, options: DrillOptions): void {
+  const { of, rttMs, act, port, after, alternate, client } = options;
+  const refuse = (what: string, whose: string): never => {
+    throw new CliError(`${what} for drill ${whose}, not for ${name}`, EXIT.usage);
+  };
+  if ((of ?? rttMs) !== undefined && name !== 'ab') refuse('--of and --rtt-ms are', 'ab');
+  if ((act ?? port ?? after) !== undefined && name !== 'chaos') {
+    refuse('--act, --port and --after are', 'chaos');
+  }
+  if (alternate !== undefined && name !== 'soak') refuse('--alternate is', 'soak');
+  if (client !== 'raw' && name === 'chaos') {
+    throw new CliError('drill chaos has the built-in client: leave --client out', EXIT.usage);
+  }
+}
+
 function planFor(name: DrillName, options: DrillOptions): Plan {
   const { minutes, count, concurrency, pauseMs, alternate: alternation } = options;
-  if (options.of !== undefined || options.rttMs !== undefined) {
-    throw new CliError(`--of and --rtt-ms are options of drill ab, not of ${name}`, EXIT.usage);
-  }
-  if (alternation !== undefined && name !== 'soak') {
-    throw new CliError(`--alternate is for drill soak, not for ${name}`, EXIT.usage);
-  }
   const given = [minutes, count, concurrency, pauseMs].some((value) => value !== undefined);
   if (name === 'warmup' && given) {
     throw new CliError('drill warmup asks three fixed questions; it takes no size', EXIT.usage);
@@ -107,52 +120,9 @@ function planFor(name: DrillName, options: DrillOptions): Plan {
   return planOf(name, { minutes, count, concurrency, pauseMs, alternation });
 }
 
-async function clientsFor(name: DrillOptions['client']): Promise<(access: Access) => DrillClient> {
-  if (name === 'raw') return createRawClient;
-  const clients = await loadSdkClients();
-  if (clients !== null) return clients;
-  throw new CliError(
-    '--client sdk: @anthropic-ai/sdk and undici are not installed beside lanekeeper; install them, or use --client raw',
-  );
-}
-
-/** The first signal ends the drill in order, the second at once. */
-function stopOnSignal(): AbortSignal {
-  const controller = new AbortController();
-  const end = (): void => {
-    if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    say('ending: exchanges under way finish; another signal ends at once');
-    controller.abort();
-  };
-  process.on('SIGINT', end);
-  process.on('SIGTERM', end);
-  return controller.signal;
-}
-
-interface Teller {
-  line(seconds: number, text: string): void;
-  /** Clears the line that changes. */
-  end(): void;
-}
-
-/** Says on stderr how it goes: one line that changes on a terminal, else a line every 10 s. */
-function teller(): Teller {
-  const { stderr } = process;
-  let next = PLAIN_LINE_S;
-  return {
-    line: (seconds, text) => {
-      if (stderr.isTTY) {
-        stderr.write(`\r\u001b[2K${text.slice(0, stderr.columns - 1)}`);
-      } else if (seconds >= next) {
-        next = seconds + PLAIN_LINE_S;
-        say(text);
-      }
-    },
-    end: () => {
-      next = PLAIN_LINE_S;
-      if (stderr.isTTY) stderr.write('\r\u001b[2K');
-    },
-  };
+/** The SDK takes HTTP/2 where it is offered, as in a tunnel; the built-in client never does. */
+function mayUseHttp2({ client, gateway }: DrillOptions): boolean {
+  return client === 'sdk' && gateway !== true;
 }
 
 /** What must not be seen at the other upstream, where the drill can look at both. */
@@ -187,7 +157,7 @@ function interimOf(
   target: Target,
   options: DrillOptions,
   tell: Teller,
-): Pick<Parameters<typeof runDrill>[0], 'interim'> {
+): Pick<RunOptions, 'interim'> {
   const { metricsEvery } = options;
   if (metricsEvery === undefined) return {};
   const snapshots = snapshotsIn(target.home, plan.name, new Date());
@@ -198,7 +168,7 @@ function interimOf(
       tell: (outcome) => {
         tell.end();
         say(describe(outcome, setting));
-        say(`snapshot ${snapshots.write(summary(outcome, setting))}`);
+        say(snapshots.write(summary(outcome, setting)));
       },
     },
   };

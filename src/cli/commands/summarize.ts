@@ -2,6 +2,7 @@
 import { summarize as measureAndWrite } from '../../reports/summarize.ts';
 import { verdictOf } from '../../reports/verdict.ts';
 import { EXIT } from '../failure.ts';
+import { endOnSignal } from '../interrupt.ts';
 import { print, printJson } from '../output.ts';
 import { type CommonOptions, homeOf, type JsonOption } from '../settings.ts';
 
@@ -15,6 +16,7 @@ export interface SelectionOptions extends CommonOptions, JsonOption {
 
 /** What the ledger says is no failure of the command, whatever it is: `gates` judges. */
 export async function summarize(options: SelectionOptions): Promise<number> {
+  endOnSignal();
   const { metrics, files } = await measureAndWrite(homeOf(options), Date.now(), {
     since: options.since ?? null,
     session: options.session ?? null,

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 
 import { holdLease } from '../../admin/client.ts';
 import { findConfigFile, readConfigFile } from '../../config/file.ts';
+import type { Config } from '../../config/types.ts';
 import { DAEMON_START_MS_MAX, DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
 import { drillConfiguration } from '../../drills/configuration.ts';
 import type { Twin } from '../../twin/types.ts';
@@ -34,8 +35,8 @@ export interface ChildProxy {
   readonly pid: number;
   /** Resolves when the process that was started has ended; processes of its own may live on. */
   readonly exited: Promise<unknown>;
-  /** It speaks HTTP/2 to its upstreams, whatever its clients speak. */
-  readonly http2: boolean;
+  /** Whether it speaks HTTP/2 to its upstreams, as its configuration has it. */
+  readonly http2: Config['http2'];
   /** Ends it; all of its ledger is written then. Never rejects; may be called again. */
   stop(): Promise<void>;
 }
@@ -114,7 +115,8 @@ async function writeConfiguration(twin: Twin, place: ChildPlace) {
   writeFileSync(join(work, CA_FILE), twin.anthropic.ca);
   writeFileSync(join(work, 'drill.yaml'), text);
   const { MITM_FORCE_H1: never, MITM_HTTP2: always } = process.env;
-  const http2 = always === '1' || (own?.http2 === 'always' && never !== '1');
+  const http2: Config['http2'] =
+    never === '1' ? 'never' : always === '1' ? 'always' : (own?.http2 ?? 'follow');
   return { variables: env, http2 };
 }
 

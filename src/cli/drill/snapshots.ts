@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** Writes one value after the other, each to a file of its own. */
 export interface Snapshots {
-  /** @returns the path of the new file */
+  /** Never throws: a long drill does not end for a full disk. @returns what came of it, in words */
   write(value: object): string;
 }
 
@@ -20,13 +20,16 @@ export function snapshotsIn(home: string, drill: string, now: Date): Snapshots {
   return {
     write: (value) => {
       number += 1;
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
       const path = join(folder, `drill-${drill}-${stamp}-${String(number).padStart(3, '0')}.json`);
-      // Whole or not at all, whoever reads meanwhile.
-      const draft = `${path}.tmp`;
-      writeFileSync(draft, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
-      renameSync(draft, path);
-      return path;
+      try {
+        mkdirSync(folder, { recursive: true, mode: 0o700 });
+        // Whole or not at all, whoever reads meanwhile.
+        writeFileSync(`${path}.tmp`, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 });
+        renameSync(`${path}.tmp`, path);
+        return `snapshot ${path}`;
+      } catch (error) {
+        return `no snapshot: ${path}: ${error instanceof Error ? error.message : String(error)}`;
+      }
     },
   };
 }

@@ -11,11 +11,11 @@ import { callControl, isRunning, readStatus } from '../../admin/client.ts';
 import { formatAuthority } from '../../core/authority.ts';
 import { DRILL_KEPT_MAX, DRILL_STALL_MS } from '../../core/limits.ts';
 import type { Access, ProxyView } from '../../drills/types.ts';
-import { startTwin, type Twin } from '../../twin/index.ts';
+import { type FaultPlan, startTwin, type Twin } from '../../twin/index.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { type CommonOptions, homeOf } from '../settings.ts';
-import { startChildProxy } from './child-proxy.ts';
-import { asksForFaults, type FaultOptions, type PlannedFaults, plannedFaults } from './faults.ts';
+import { type ChildProxy, startChildProxy } from './child-proxy.ts';
+import { asksForFaults, type FaultOptions, plannedFaults } from './faults.ts';
 import { NO_VIEW, proxyView } from './proxy-view.ts';
 
 /** How a target is chosen. */
@@ -23,6 +23,8 @@ export interface TargetOptions extends CommonOptions, FaultOptions {
   readonly twin?: boolean;
   readonly proxy?: string;
   readonly gateway?: boolean;
+  /** The client has a login of its own: over real lanes no other credential is asked for. */
+  readonly login?: boolean;
 }
 
 export interface Target {
@@ -48,8 +50,15 @@ type Credential = Access['credential'];
 /** Obviously none of anybody: the twin takes any. */
 export const CANARY: Credential = ['authorization', 'Bearer sk-ant-oat01-drill-canary-0123456789'];
 
-/** Finds or starts it. The caller closes it. */
-export async function openTarget(options: TargetOptions): Promise<Target> {
+/** Of a client that has its own nobody reads this. */
+const UNUSED: Credential = ['authorization', ''];
+
+/**
+ * Finds or starts it. The caller closes it.
+ *
+ * @param clientHttp2 the clients speak HTTP/2 where they can
+ */
+export async function openTarget(options: TargetOptions, clientHttp2: boolean): Promise<Target> {
   if (options.twin === true && options.proxy !== undefined) {
     throw new CliError('--twin and --proxy: choose one of them', EXIT.usage);
   }
@@ -58,7 +67,10 @@ export async function openTarget(options: TargetOptions): Promise<Target> {
   if (asksForFaults(options)) await checkOwnTwin(options, home);
   if (options.proxy !== undefined) return namedProxy(options, new URL(options.proxy), home);
   if (options.twin !== true && (await isRunning(home))) return runningProxy(options, home);
-  return ownProxy(options, faults);
+  return ownProxy(options, (http2) => {
+    const isHttp2 = http2 === 'always' || (http2 === 'follow' && clientHttp2);
+    return faults?.(isHttp2) ?? null;
+  });
 }
 
 /** A plan is for a twin that nobody else uses, and that this process can compare with. */
@@ -72,14 +84,18 @@ async function checkOwnTwin(options: TargetOptions, home: string): Promise<void>
   );
 }
 
-async function ownProxy(options: TargetOptions, faults: PlannedFaults | null): Promise<Target> {
+/** @param faultsFor what goes wrong, by how the proxy speaks to its upstreams */
+async function ownProxy(
+  options: TargetOptions,
+  faultsFor: (http2: ChildProxy['http2']) => FaultPlan | null,
+): Promise<Target> {
   const work = mkdtempSync(join(tmpdir(), 'lanekeeper-drill-'));
   // Simulated exchanges go into a home's ledger only where it was named.
   const home = options.home === undefined ? work : resolve(options.home);
   const twin = await startTwin({ keep: DRILL_KEPT_MAX });
   try {
     const child = await startChildProxy(twin, { home, work, configFile: options.config });
-    await twin.setFaults(faults?.(child.http2) ?? null);
+    await twin.setFaults(faultsFor(child.http2));
     const access = accessOf(options, child.url, CANARY, join(home, 'ca', 'ca-cert.pem'));
     const ledger = join(home, 'logs', 'usage.jsonl');
     return {
@@ -108,7 +124,7 @@ async function runningProxy(options: TargetOptions, home: string): Promise<Targe
   const status = await readStatus(home);
   const { host, port } = status.listen;
   const url = new URL(`http://${formatAuthority(host, port)}`);
-  const credential = status.twin ? CANARY : ownCredential();
+  const credential = status.twin ? CANARY : ownCredential(options);
   const access = accessOf(options, url, credential, status.ca.bundle);
   const ledger = status.ledger.path;
   return {
@@ -131,7 +147,7 @@ async function namedProxy(options: TargetOptions, url: URL, home: string): Promi
     if (Number(url.port) === port) return runningProxy(options, home);
   }
   return {
-    access: accessOf(options, url, ownCredential(), join(home, 'ca', 'ca-cert.pem')),
+    access: accessOf(options, url, ownCredential(options), join(home, 'ca', 'ca-cert.pem')),
     view: NO_VIEW,
     twin: null,
     simulated: false,
@@ -182,7 +198,8 @@ function readBundle(path: string): string {
 }
 
 /** What the clients of a drill on real lanes pay with. */
-function ownCredential(): Credential {
+function ownCredential({ login }: TargetOptions): Credential {
+  if (login === true) return UNUSED;
   const key = process.env['ANTHROPIC_API_KEY'];
   if (key !== undefined && key !== '') return ['x-api-key', key];
   const token = process.env['ANTHROPIC_AUTH_TOKEN'];

@@ -14,7 +14,7 @@ export type VerifySseOptions = TargetOptions & JsonOption;
  * for the home, else by grammar and ledger.
  */
 export async function verifySse(options: VerifySseOptions): Promise<boolean> {
-  const target = await openTarget(options);
+  const target = await openTarget(options, false);
   try {
     const outcome = await runDrill({
       plan: { ...planOf('alternate', { count: 2, pauseMs: 0 }), shapeOf: () => 'medium' },

@@ -148,15 +148,12 @@ function tokens({ metrics }: PageData): Figure {
 }
 
 function cost({ costs }: PageData, tone: (lane: string) => string): Figure {
-  const rows = costs.lanes.flatMap(({ lane, plan, list, exchanges, comparison }): BarRow[] => {
+  const rows = costs.lanes.flatMap(({ lane, plan, list, comparison }): BarRow[] => {
     const name = plainText(lane);
     const here: BarRow = {
       label: `${name}, list price${plan ? ' (a plan pays)' : ''}`,
-      value: list.dollars,
-      text:
-        exchanges.unpriced === 0
-          ? `${dollars(list.dollars)} ${list.basis}`
-          : listPrice(list, exchanges),
+      value: list?.dollars ?? 0,
+      text: list === null ? listPrice(list) : `${listPrice(list)} ${list.basis}`,
       tone: tone(lane),
     };
     if (comparison === null) return [here];
@@ -190,7 +187,7 @@ function cost({ costs }: PageData, tone: (lane: string) => string): Figure {
           asked === billed ? plainText(asked) : `${plainText(asked)} > ${plainText(billed)}`,
           plainText(lane),
           counted(exchanges),
-          list === null ? 'no price' : dollars(list.dollars),
+          listPrice(list),
           comparison === null ? '-' : dollars(comparison.default_dollars),
           comparison === null ? '-' : dollars(comparison.saved),
         ]),

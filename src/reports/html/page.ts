@@ -60,7 +60,7 @@ function tiles({ metrics, costs }: PageData): Markup | null {
   const { streams, tokens, latency_ms: latency, ttfb_ms: heads } = total;
   const all = Object.values(streams).reduce((sum, count) => sum + count, 0);
   const input = tokens.input + tokens.cache_read + tokens.cache_write;
-  const list = costs.lanes.reduce((sum, lane) => sum + lane.list.dollars, 0);
+  const list = costs.lanes.reduce((sum, lane) => sum + (lane.list?.dollars ?? 0), 0);
   const compared = costs.lanes.flatMap(({ comparison }) => comparison ?? []);
   const routed =
     compared.length === 0

@@ -8,13 +8,14 @@
 --
 -- Quantiles are by nearest rank: of n values in order, p95 is the one at place ceil(0.95 * n), counted
 -- from 1. It is a value that was measured, never one between two.
-WITH frequent AS (
-  SELECT model FROM usage WHERE model IS NOT NULL GROUP BY model ORDER BY count(*) DESC, model LIMIT 100
-),
-named AS (
+WITH named AS (
   SELECT
     *,
-    CASE WHEN model IS NULL THEN 'none' WHEN model IN (FROM frequent) THEN model ELSE '(other)' END AS asked
+    CASE
+      WHEN model IS NULL THEN 'none'
+      WHEN model IN (FROM frequent_models) THEN model
+      ELSE '(other)'
+    END AS asked
   FROM usage
 )
 SELECT

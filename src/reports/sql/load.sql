@@ -72,3 +72,11 @@ CREATE OR REPLACE VIEW anomalies AS
 FROM anomaly_lines
 WHERE ts IS NOT NULL
   AND (getvariable('since') IS NULL OR ts >= getvariable('since'));
+
+CREATE OR REPLACE TABLE frequent_models AS
+SELECT model
+FROM usage
+WHERE model IS NOT NULL
+GROUP BY model
+ORDER BY count(*) DESC, model
+LIMIT 100;
