@@ -13,9 +13,9 @@ import type { Gate } from '../src/session/gates/types.ts';
 import { PLACES } from '../src/session/places.ts';
 import type { SessionRecord } from '../src/session/record.ts';
 import { BEGIN, goodRuns, madeRecord, writeHome } from '../src/session/testing/made-session.ts';
-import { type CommandResult, runCommand } from './support/command.ts';
+import { type CommandResult, runCommand, startCommand } from './support/command.ts';
 import { tempHome } from './support/home.ts';
-import { startProxyProcess } from './support/proxy-process.ts';
+import { readRecords, startProxyProcess } from './support/proxy-process.ts';
 
 const KEY = 'fake/zai+key-of-tests-0123456789';
 
@@ -190,6 +190,22 @@ describe('a drill', () => {
     const { code } = await runCommand(['drill', 'burst', '--count', '2', '--twin'], { home });
     assert.equal(code, 0);
     assert.deepEqual(filesIn(home), []);
+  });
+
+  test('that is interrupted is kept as that, and counts as none that met its checks', async (t) => {
+    const home = await tempHome(t);
+    const args = ['drill', 'burst', '--count', '100000', '--home', home];
+    const { child, done } = startCommand(args, { home });
+    await readRecords(home, 2);
+    child.kill('SIGINT');
+    assert.equal((await done).code, 130);
+    const [phase] = sessionIn(home).phases;
+    assert.equal(phase?.verdict, 'interrupted');
+    const gates = gatesIn(await commandsIn(home)('gates', '--json'));
+    assert.match(
+      gates[1]?.evidence.reasons.join('\n') ?? '',
+      /^no burst that met its checks was recorded$/m,
+    );
   });
 
   test('that fails is kept as not met, with what failed', async (t) => {

@@ -212,6 +212,14 @@ group('a drill', () => {
     assert.equal(checks.find((check) => check.name === 'leaks')?.met, null);
   });
 
+  test('fails for one credential at the other upstream, where anybody could look', () => {
+    const searched = { anthropic: 3, zai: 3 };
+    const seen = (leaks: number) => ({ ...evidence(), isolation: { searched, leaks } });
+    assert.deepEqual(failing(seen(0)), []);
+    assert.deepEqual(failing(seen(1)), ['isolation']);
+    assert(!judge(evidence()).some(({ name }) => name === 'isolation'));
+  });
+
   test('without twin and ledger does not judge what it can not know', () => {
     const blind = judge({ ...evidence(), witnessed: false, ledger: null });
     const unknown = blind.flatMap((check) => (check.met === null ? [check.name] : []));
