@@ -58,6 +58,7 @@ export function handoffText(facts: HandoffFacts): string {
     phaseTable(session?.phases ?? []),
     commandsText(session?.phases ?? []),
     '## Switches and settings',
+    'Settings are those of the environment in which this was written, switches those of the proxy when a phase began.',
     pairs(facts.toggles),
     switchesText(session?.phases ?? []),
     '## Versions',

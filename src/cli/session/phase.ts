@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { isRunning, readStatus } from '../../admin/client.ts';
 import type { PhaseSetting } from '../../session/phases.ts';
 import type { Phase } from '../../session/record.ts';
-import { appendPhase, beginSession } from '../../session/record-file.ts';
+import { appendPhase, beginSession, readSession } from '../../session/record-file.ts';
 import type { Twin } from '../../twin/index.ts';
 import type { FaultOptions } from '../drill/faults.ts';
 import { sessionMark } from '../drill/proxy-view.ts';
@@ -49,6 +49,8 @@ export async function beginPhase(options: PhaseOptions, facts: DrillFacts): Prom
     marks: facts.sessions.map(sessionMark),
   } as const;
   if (options.newSession === true) await beginSession(home, start, 'drill');
+  // A record that is damaged is told now, not when a drill of half an hour wants to be added to it.
+  else await readSession(home);
   return async (phaseOf) => {
     await appendPhase(home, phaseOf({ ...setting, end: Date.now() }));
   };

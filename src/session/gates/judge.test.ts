@@ -407,7 +407,7 @@ describe('observability is not met', () => {
           join(home, 'logs/usage.jsonl'),
           `${usageLine(madeRecord(BEGIN + 9_000, true, null))}\n`,
         ),
-      /^results\/METRICS\.json differs from the ledger \(zai 128 there, 129 in the ledger\): run lanekeeper summarize$/,
+      /^results\/METRICS\.json differs from the ledger \(zai: exchanges 128 there, 129 in the ledger; in all: exchanges 236 there, 237 in the ledger\): run lanekeeper summarize$/,
     ],
     [
       'by one figure that is not the ledger’s',
@@ -418,7 +418,7 @@ describe('observability is not met', () => {
           readFileSync(path, 'utf8').replaceAll('"output": 6480', '"output": 6481'),
         );
       },
-      /^results\/METRICS\.json differs from the ledger \(anthropic 108 there, 108 in the ledger\)/,
+      /^results\/METRICS\.json differs from the ledger \(anthropic: output_tokens 6481 there, 6480 in the ledger\)/,
     ],
     [
       'without metrics',

@@ -4,16 +4,15 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Row } from '../../reports/database.ts';
-import type { Group, Metrics } from '../../reports/metrics.ts';
+import type { Metrics } from '../../reports/metrics.ts';
 import { summaryText } from '../../reports/summary.ts';
 import { plural } from '../../reports/words.ts';
 import { handoffMark } from '../handoff-text.ts';
 import { ledgerLines } from '../ledger-lines.ts';
 import { quotedLines } from '../tests-text.ts';
+import { metricsIn, RECOUNT_QUERY, reasonsOfMetrics, recountOf } from './recount.ts';
 import { countIn, type Gate, type GateCase, gateOf, reasonsOfLedger } from './types.ts';
 
-const QUERY = 'gate-observability';
 const FILES = [
   'results/METRICS.json',
   'results/SUMMARY.md',
@@ -33,14 +32,15 @@ type Deliverables = Readonly<Record<FileName, Deliverable | null>>;
 /** Judges it. */
 export async function judgeObservability(given: GateCase): Promise<Gate> {
   const files = await readAll(given.home);
-  const metrics = metricsIn(files['results/METRICS.json']);
+  const metrics = metricsIn(files['results/METRICS.json']?.text ?? null);
   const recount = await recountOf(given, metrics);
   const quotes = await quotesOf(given, files['results/TESTS.md']);
   const records = await recordsOf(given);
   const reasons = [
     ...reasonsOfLedger(given),
     ...FILES.flatMap((name) => reasonsOfFile(name, files[name], given)),
-    ...reasonsOfMetrics(files, metrics, recount),
+    ...(files['results/METRICS.json'] === null ? [] : reasonsOfMetrics(metrics, recount)),
+    ...reasonsOfSummary(files['results/SUMMARY.md'], metrics),
     ...reasonsOfQuotes(files['results/TESTS.md'], quotes),
     ...reasonsOfHandoff(given, files['docs/SESSION_HANDOFF.md'], records),
   ];
@@ -63,7 +63,7 @@ export async function judgeObservability(given: GateCase): Promise<Gate> {
       exchanges: recount?.reduce((all, row) => all + countIn(row, 'exchanges'), 0) ?? null,
     },
     quoted_lines: quotes,
-    queries: [QUERY],
+    queries: [RECOUNT_QUERY],
   });
 }
 
@@ -90,79 +90,9 @@ function reasonsOfFile(name: FileName, file: Deliverable | null, { window }: Gat
   return file.changed < (window.since ?? 0) ? [`${name} is older than the session`] : [];
 }
 
-/** Null where there are none, or they can not be read. */
-function metricsIn(file: Deliverable | null): Metrics | null {
-  try {
-    // Written by this program; of another version it may lack what is compared, which then differs.
-    const metrics = JSON.parse(file?.text ?? '') as Metrics;
-    return metrics.version === 1 && typeof metrics.total.exchanges === 'number' ? metrics : null;
-  } catch {
-    return null;
-  }
-}
-
-/** The ledger by lanes, of the selection that the metrics are of. */
-async function recountOf({ ledger, window }: GateCase, metrics: Metrics | null) {
-  if (ledger === null || metrics === null) return null;
-  const { database } = ledger;
-  const { since, session } = metrics.selection;
-  await database.set('since', since === null ? null : Date.parse(since) / 1_000);
-  await database.set('session', session);
-  const rows = await database.run(QUERY);
-  await database.set('since', window.since);
-  await database.set('session', null);
-  return rows;
-}
-
-function reasonsOfMetrics(
-  { 'results/METRICS.json': file, 'results/SUMMARY.md': summary }: Deliverables,
-  metrics: Metrics | null,
-  recount: readonly Row[] | null,
-): string[] {
-  if (file === null) return [];
-  if (metrics === null) return ['results/METRICS.json can not be read: run lanekeeper summarize'];
-  const reasons: string[] = [];
-  if (recount !== null) {
-    const lanes = new Set([
-      ...Object.keys(metrics.by.lane),
-      ...recount.map((row) => String(row['lane'])),
-    ]);
-    const unequal = [...lanes].filter((lane) => {
-      const row = recount.find((one) => one['lane'] === lane) ?? {};
-      return !isSame(metrics.by.lane[lane], row);
-    });
-    const told = unequal.map((lane) => {
-      const counted = countIn(recount.find((row) => row['lane'] === lane) ?? {}, 'exchanges');
-      return `${lane} ${metrics.by.lane[lane]?.exchanges ?? 0} there, ${counted} in the ledger`;
-    });
-    if (told.length > 0) {
-      reasons.push(
-        `results/METRICS.json differs from the ledger (${told.join('; ')}): run lanekeeper summarize`,
-      );
-    }
-  }
-  if (summary !== null && summary.text !== summaryText(metrics)) {
-    reasons.push('results/SUMMARY.md is not of results/METRICS.json: run lanekeeper summarize');
-  }
-  return reasons;
-}
-
-function isSame(group: Group | undefined, row: Row): boolean {
-  if (group === undefined) return false;
-  const { streams, tokens, bytes } = group;
-  const incomplete = streams.cut + streams.stalled + streams.upstream_error + streams.client_gone;
-  const pairs: readonly (readonly [number, string])[] = [
-    [group.exchanges, 'exchanges'],
-    [group.errors, 'errors'],
-    [streams.complete, 'complete'],
-    [incomplete, 'incomplete'],
-    [group.not_intact, 'not_intact'],
-    [tokens.input, 'input_tokens'],
-    [tokens.output, 'output_tokens'],
-    [bytes.up, 'bytes_up'],
-    [bytes.down, 'bytes_down'],
-  ];
-  return pairs.every(([said, name]) => said === countIn(row, name));
+function reasonsOfSummary(summary: Deliverable | null, metrics: Metrics | null): string[] {
+  if (summary === null || metrics === null || summary.text === summaryText(metrics)) return [];
+  return ['results/SUMMARY.md is not of results/METRICS.json: run lanekeeper summarize'];
 }
 
 /** How many lines are quoted, and how many of them are in the ledger of this session. */

@@ -13,8 +13,8 @@ import { countIn, type Gate, type GateCase, gateOf, idsIn, reasonsOfLedger } fro
 
 const QUERIES = ['gate-stability', 'gate-phases'] as const;
 const MS_PER_MINUTE = 60_000;
-/** Phases that other gates judge. */
-const ELSEWHERE: ReadonlySet<string> = new Set(['isolation', 'preflight']);
+/** The phase that the safety gate judges. */
+const ISOLATION = 'isolation';
 const ENDS = [
   ['stalled', 'stalled'],
   ['cut', 'cut'],
@@ -32,7 +32,7 @@ interface PhaseLedger {
 /** Judges it. */
 export async function judgeStability(given: GateCase): Promise<Gate> {
   const { session } = given;
-  const phases = (session?.phases ?? []).filter(({ name }) => !ELSEWHERE.has(name));
+  const phases = (session?.phases ?? []).filter(({ name }) => name !== ISOLATION);
   const broken = phases.filter(isBrokenOnPurpose);
   const held = await phaseLedgers(given, phases);
   const row = await totals(

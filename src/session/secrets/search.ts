@@ -63,7 +63,9 @@ export async function searchFiles(
       search.end();
       count += 1;
     } catch (error) {
-      const { code = 'unknown' } = error as NodeJS.ErrnoException;
+      // Of the system or of a decompressor; anything else is a fault of this program.
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
       if (code !== 'ENOENT') unread.push({ file: name, reason: code });
     }
   }
@@ -113,19 +115,17 @@ export function createSearch(
   let line = 1;
   /** What was told of the line under way, which pieces that overlap would tell twice. */
   let told = new Set<string>();
-  const searchLine = (text: string): void => {
-    for (const what of finder.in(text, allowed)) {
-      if (told.has(what)) continue;
-      told.add(what);
-      tell(line, what);
-    }
+  const tellOnce = (what: string): void => {
+    if (told.has(what)) return;
+    told.add(what);
+    tell(line, what);
   };
   /** Lines are looked at one by one only where something is in them. */
   const searchText = (text: string): void => {
-    const suspect = finder.in(text, allowed).length > 0;
     const lines = text.split('\n');
+    const isSuspect = finder.in(text, allowed).length > 0;
     for (const [index, one] of lines.entries()) {
-      if (suspect) searchLine(one);
+      if (isSuspect) for (const what of finder.in(one, allowed)) tellOnce(what);
       if (index === lines.length - 1) break;
       line += 1;
       told = new Set();
