@@ -27,6 +27,9 @@ SELECT
   count(*) FILTER (NOT is_apart AND err_type = 'timeout') AS timeouts,
   count(err_type) FILTER (NOT is_apart) AS errors,
   arg_min(rid, ts, 5) FILTER (
-    NOT is_apart AND (coalesce(sse, 'complete') <> 'complete' OR is_altered OR err_type = 'timeout')
+    NOT is_apart AND (
+      is_altered OR err_type = 'timeout'
+      OR (sse IS NOT NULL AND NOT (sse = 'complete' AND coalesce(intact, false)))
+    )
   ) AS rids
 FROM judged;

@@ -193,6 +193,11 @@ describe('stability is not met', () => {
     ['stalled', { sse: 'stalled', intact: false }, /^1 stream stalled$/m],
     ['left', { sse: 'client_gone', intact: false }, /^1 stream left by the client$/m],
     ['ended by an error', { sse: 'upstream_error' }, /^1 stream ended by an error event$/m],
+    [
+      'complete, but not intact and an error',
+      { err_type: '5xx', intact: false },
+      /^1 stream not complete and intact$/m,
+    ],
     ['altered', { intact: false }, /^1 exchange not delivered as received$/m],
     ['timed out', { sse: null, err_type: 'timeout', intact: false }, /^1 exchange timed out$/m],
   ] as const) {

@@ -128,6 +128,10 @@ function streamReasons(row: Row, { ledger }: GateCase): string[] {
   const reasons = found.flatMap(([count, noun, what]) =>
     count > 0 ? [`${plural(count, noun)} ${what}`] : [],
   );
+  const spoilt = countIn(row, 'streams') - countIn(row, 'whole');
+  if (reasons.length === 0 && spoilt > 0) {
+    reasons.push(`${plural(spoilt, 'stream')} not complete and intact`);
+  }
   if (reasons.length > 0) reasons.push(`the first of them${idsIn(row)}`);
   if (countIn(row, 'streams') === 0) reasons.push('no stream was recorded');
   return reasons;
