@@ -8,7 +8,7 @@ SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
-	longrun longrun-model-only summarize prune-results
+	longrun longrun-model-only summarize prune-results gates handoff bundle
 
 help:
 	@echo 'make demo      offline proof in under a minute'
@@ -19,6 +19,7 @@ help:
 	@echo 'make chaos     ends, kills and restarts a proxy in the middle of running streams'
 	@echo 'make ab        HTTP/2 against HTTP/1.1, x-api-key against authorization; MINUTES='
 	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
+	@echo 'make handoff   make gates     make bundle      what a session leaves; judged; archived'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
@@ -70,6 +71,9 @@ warmup chaos: setup
 summarize: setup
 	$(LANEKEEPER) summarize $(HOMEDIR)
 
+gates handoff bundle: setup
+	$(LANEKEEPER) $@ $(HOMEDIR)
+
 prune-results: setup
 	$(LANEKEEPER) prune $(if $(KEEP),--keep $(KEEP)) $(HOMEDIR)
 
@@ -77,4 +81,4 @@ schema: setup
 	npm run --silent schema
 
 clean:
-	rm -rf node_modules dist .cache logs results run ca bundle VERSIONS.json
+	rm -rf node_modules dist .cache logs results run ca ab bundle VERSIONS.json docs/SESSION_HANDOFF.md

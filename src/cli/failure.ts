@@ -36,6 +36,7 @@ const PLAIN_NAMES: ReadonlySet<string> = new Set([
   'WorkerFailure',
   'PriceTableError',
   'ReportError',
+  'SessionError',
 ]);
 
 /** Says on stderr what failed. Returns the exit code. */

@@ -10,6 +10,7 @@ import { ACT_NAMES } from '../drills/chaos-acts.ts';
 import { ALTERNATIONS, DRILL_CLIENTS, DRILL_NAMES } from '../drills/plan.ts';
 import { packageVersion } from './package-info.ts';
 import { addReportCommands } from './report-commands.ts';
+import { addSessionCommands } from './session-commands.ts';
 import type { CommonOptions } from './settings.ts';
 import { SHELLS } from './shell-lines.ts';
 
@@ -73,6 +74,7 @@ export function createProgram(report: (code: number) => void): Command {
   addTrustCommands(program, act);
   addInsightCommands(program, act, program);
   addReportCommands(program, act);
+  addSessionCommands(program, act);
   addDrillCommand(program, act);
   return program;
 }
@@ -253,6 +255,7 @@ function addDrillCommand(program: Command, act: Act): void {
         'ab: emulated round trip to the twin (uploads: 30, else 0)',
         toRtt,
       )
+      .option('--new-session', 'begin results/SESSION.json anew; else the drill is added to it')
       .option('--gateway', 'plain requests to the proxy itself, as with ANTHROPIC_BASE_URL')
       .option('--twin', 'a proxy of its own with the twin behind it, even where one is running')
       .option(

@@ -300,3 +300,16 @@ export const REPORT_SNAPSHOTS_MAX = 20;
 export const PRICE_FILE_BYTES_MAX = 1024 * 1024;
 /** Steps of time on a chart of the report. */
 export const REPORT_STEPS_MAX = 80;
+
+/** A known secret shorter than this is not searched for in files: it occurs by chance. */
+export const SECRET_CHARS_MIN = 8;
+/** What of a file is searched for secrets in one piece. */
+export const SEARCH_PIECE_BYTES = 1024 * 1024;
+/** Pieces of a line that is longer overlap by this much, or by more for a very long secret. */
+export const SEARCH_OVERLAP_BYTES_MIN = 64 * 1024;
+/** Findings that a search names; the rest is counted. */
+export const FINDINGS_MAX = 50;
+/** Largest record of a session that is read. */
+export const SESSION_FILE_BYTES_MAX = 16 * 1024 * 1024;
+/** The soak of a session must last this long (contract, acceptance gates). */
+export const GATE_SOAK_MS_MIN = 30 * 60_000;

@@ -170,6 +170,7 @@ async function conclude(
     const evidence = {
       counts,
       ledger,
+      isolation: null,
       unseenTriesMax: 0,
       trends: [],
       witnessed: true,

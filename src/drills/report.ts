@@ -99,6 +99,7 @@ export function summary(outcome: DrillOutcome, setting: Setting) {
             decisions: Object.fromEntries(ledger.decisions),
             classes: classesOf(ledger.classes),
           },
+    isolation: outcome.isolation,
     trends: Object.fromEntries(outcome.trends.map((trend) => [trend.name, trendValue(trend)])),
     checks: outcome.checks,
   };

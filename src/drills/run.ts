@@ -5,6 +5,12 @@
 import assert from 'node:assert';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DRILL_SETTLE_MS_MAX } from '../core/limits.ts';
+import {
+  createIsolationSearch,
+  type IsolationCount,
+  type IsolationSearch,
+  type LaneCredentials,
+} from './isolation.ts';
 import { createLaneSwitch, type LaneSwitch } from './lane-switch.ts';
 import { countRecords, type LedgerCount } from './ledger-check.ts';
 import { type Plan, requestOf } from './plan.ts';
@@ -23,6 +29,8 @@ export interface DrillOptions {
   readonly proxy: ProxyView;
   /** Compared with, where the twin runs in this process. */
   readonly twin: WitnessedTwin | null;
+  /** Looked for in what the twin received at the other lane; default: nothing is. */
+  readonly credentials?: LaneCredentials | undefined;
   /** A twin answers, here or elsewhere; else a real model reads the prompts. */
   readonly simulated: boolean;
   /** Sets where Haiku goes, for a plan that alternates by it. */
@@ -47,6 +55,7 @@ interface Running {
   readonly options: DrillOptions;
   readonly tally: Tally;
   readonly witness: Witness | null;
+  readonly isolationSearch: IsolationSearch | null;
   readonly sampler: Sampler;
   /** Of an agent. */
   readonly match: RequestMatch | null;
@@ -72,6 +81,8 @@ export interface DrillOutcome {
   readonly seconds: number;
   readonly counts: Counts;
   readonly ledger: LedgerCount | null;
+  /** Null where no upstream could be looked into. */
+  readonly isolation: IsolationCount | null;
   readonly trends: readonly WatchedTrend[];
   readonly checks: readonly Check[];
   /** No check failed. */
@@ -86,12 +97,14 @@ const RETRY_MS = 100;
 
 /** Runs a drill to its end. Rejects only where the drill itself is broken. */
 export async function runDrill(options: DrillOptions): Promise<DrillOutcome> {
-  const { tally = createTally() } = options;
+  const { tally = createTally(), credentials } = options;
   const match = options.agent === true ? matchRequests(options.twin) : null;
   const twin = match?.twin ?? options.twin;
-  const witness = twin === null ? null : createWitness(twin, tally.add);
+  const isolationSearch =
+    twin === null || credentials === undefined ? null : createIsolationSearch(credentials);
+  const witness = twin === null ? null : createWitness(twin, tally.add, isolationSearch?.look);
   const sampler = startSampler(options.proxy.look);
-  const running: Running = { options, tally, witness, sampler, match };
+  const running: Running = { options, tally, witness, isolationSearch, sampler, match };
   const started = performance.now();
   const secondsNow = (): number => (performance.now() - started) / 1000;
   const settling = setInterval(() => witness?.settle(), SETTLE_EVERY_MS);
@@ -126,18 +139,20 @@ function startInterim(
 }
 
 function outcomeOf(
-  { options, tally, sampler, witness, match }: Running,
+  { options, tally, sampler, witness, isolationSearch, match }: Running,
   how: Pick<DrillOutcome, 'seconds' | 'final'>,
   ledger: LedgerCount | null,
 ): DrillOutcome {
   const { plan, stop, agent = false } = options;
   const trends = trendsOf(sampler.samples());
+  const isolation = isolationSearch?.count() ?? null;
   const witnessed = witness !== null;
   const interrupted = stop.aborted;
   const checks = judge({
     name: plan.name,
     counts: tally,
     ledger,
+    isolation,
     trends,
     witnessed,
     unseenTriesMax: witness?.unseenTriesMax(plan.concurrency) ?? 0,
@@ -145,7 +160,19 @@ function outcomeOf(
     ...(match === null ? {} : { requests: match.count() }),
   });
   const ok = checks.every((check) => check.met !== false);
-  return { plan, witnessed, agent, interrupted, counts: tally, ledger, trends, checks, ok, ...how };
+  return {
+    plan,
+    witnessed,
+    agent,
+    interrupted,
+    counts: tally,
+    ledger,
+    isolation,
+    trends,
+    checks,
+    ok,
+    ...how,
+  };
 }
 
 /** All clients, until the last has ended. */

@@ -58,6 +58,7 @@ function evidence(second: Partial<Heard> = {}, seen: Partial<Sighting> = {}): Ev
     name: 'soak',
     counts,
     ledger: ledgerOf(counts),
+    isolation: null,
     trends: [],
     witnessed: true,
     unseenTriesMax: 0,

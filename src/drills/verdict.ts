@@ -1,5 +1,6 @@
 /** Judges a drill: each check with what it rests on. A check that can not be made says so. */
 import { compareClasses } from './expected-records.ts';
+import type { IsolationCount } from './isolation.ts';
 import type { LedgerCount } from './ledger-check.ts';
 import type { DrillName } from './plan.ts';
 import type { RequestCount } from './request-match.ts';
@@ -20,6 +21,8 @@ export interface Evidence {
   readonly name: DrillName;
   readonly counts: Counts;
   readonly ledger: LedgerCount | null;
+  /** Null where no upstream could be looked into. */
+  readonly isolation: IsolationCount | null;
   readonly trends: readonly WatchedTrend[];
   /** A twin was compared with; else only the client and the ledger can tell. */
   readonly witnessed: boolean;
@@ -41,6 +44,7 @@ export function judge(evidence: Evidence): Check[] {
     streams(evidence),
     stalls(evidence),
     records(evidence),
+    ...isolation(evidence),
     leaks(evidence),
   ];
   return evidence.name === 'warmup' ? [...warmup(evidence), ...checks] : checks;
@@ -140,6 +144,16 @@ function records(evidence: Evidence): Check {
 
 function listed(classes: ReadonlyMap<string, number>): string {
   return [...classes].map(([name, count]) => `${count} of ${name}`).join(', ');
+}
+
+/** No check where nothing could be looked at: a client's view can not tell what upstreams received. */
+function isolation({ isolation: count }: Evidence): Check[] {
+  if (count === null) return [];
+  const { searched, leaks: found } = count;
+  const detail =
+    `${found} of ${searched.anthropic + searched.zai} requests at the upstreams ` +
+    'held a credential of the other lane';
+  return [{ name: 'isolation', met: found === 0, detail }];
 }
 
 /** A turn makes at least one request; each has its record, and each record its request. */

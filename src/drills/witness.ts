@@ -12,6 +12,7 @@
 import { ATTEMPTS_MAX, DRILL_SETTLE_MS_MAX } from '../core/limits.ts';
 import type { FaultKind } from '../twin/plan-schema.ts';
 import type { ReceivedRequest, Twin } from '../twin/types.ts';
+import type { IsolationSearch } from './isolation.ts';
 import { tagWithin } from './plan.ts';
 import type { DrillLane, DrillRequest, Heard } from './types.ts';
 
@@ -86,10 +87,12 @@ const LANES: readonly DrillLane[] = ['anthropic', 'zai'];
  * Begins to watch a twin; what it received before is forgotten.
  *
  * @param judged is told of every exchange once
+ * @param look is shown every request once, as its upstream received it
  */
 export function createWitness(
   twin: WitnessedTwin,
   judged: (request: DrillRequest, heard: Heard, sighting: Sighting) => void,
+  look: IsolationSearch['look'] = () => undefined,
 ): Witness {
   const heardOf = new Map<string, Pending>();
   const arrivedOf = new Map<string, Arrived[]>();
@@ -98,6 +101,7 @@ export function createWitness(
   for (const lane of LANES) twin[lane].clear();
 
   const sort = (arrived: Arrived): void => {
+    look(arrived.lane, arrived.request);
     const tag = tagWithin(arrived.request.body);
     if (tag === null) return;
     const before = arrivedOf.get(tag);

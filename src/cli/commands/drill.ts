@@ -1,8 +1,10 @@
 /** `drill NAME`: a scripted load through a proxy, and a verdict on what it did. */
+import type { LaneCredentials } from '../../drills/isolation.ts';
 import { type Alternation, type DrillName, type Plan, planOf } from '../../drills/plan.ts';
 import { describe, progressLine, type Setting, summary } from '../../drills/report.ts';
 import { type DrillOptions as RunOptions, runDrill } from '../../drills/run.ts';
 import type { DrillLane } from '../../drills/types.ts';
+import { phaseOfDrill } from '../../session/phases.ts';
 import { type AbOptions, abDrill } from '../drill/ab.ts';
 import { type ChaosDrillOptions, chaosDrill } from '../drill/chaos.ts';
 import { type ClientOptions, clientsOf, wireClientsOf } from '../drill/clients.ts';
@@ -11,12 +13,15 @@ import { snapshotsIn } from '../drill/snapshots.ts';
 import { openTarget, type Target, type TargetOptions } from '../drill/target.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { print, printJson, say } from '../output.ts';
+import { beginPhase, type PhaseOptions } from '../session/phase.ts';
+import { bare } from '../session/secrets.ts';
 import type { JsonOption } from '../settings.ts';
 
 interface DrillOptions
   extends TargetOptions,
     ClientOptions,
     JsonOption,
+    PhaseOptions,
     Pick<ChaosDrillOptions, 'act' | 'port' | 'after'>,
     Pick<AbOptions, 'of' | 'rttMs'> {
   readonly minutes?: number;
@@ -56,12 +61,20 @@ async function load(plan: Plan, options: DrillOptions): Promise<number> {
     const tell = teller();
     const setting = settingOf(target, options);
     const setLane = await laneSetter(plan, target);
+    const keep = await beginPhase(options, {
+      evidence: target.evidence,
+      simulated: target.simulated,
+      client: options.client,
+      twin: target.twin,
+      sessions: [target.access.session],
+    });
     const clients = await clientsFor(target);
     const outcome = await runDrill({
       plan,
       client: clients.make,
       proxy: target.view,
       twin: target.twin,
+      credentials: credentialsOf(target),
       simulated: target.simulated,
       agent: options.client === 'claude',
       stop,
@@ -72,6 +85,7 @@ async function load(plan: Plan, options: DrillOptions): Promise<number> {
       tell.end();
       clients.close();
     });
+    await keep((phase) => phaseOfDrill(outcome, phase));
     if (options.json === true) printJson(summary(outcome, setting));
     else print(describe(outcome, setting));
     if (outcome.interrupted) return EXIT.interrupted;
@@ -109,6 +123,12 @@ function planFor(name: DrillName, options: DrillOptions): Plan {
 /** The SDK takes HTTP/2 where it is offered, as in a tunnel; the built-in client never does. */
 function mayUseHttp2({ client, gateway }: DrillOptions): boolean {
   return client === 'sdk' && gateway !== true;
+}
+
+/** What must not be seen at the other upstream, where the drill can look at both. */
+function credentialsOf({ access, twin }: Target): LaneCredentials | undefined {
+  const key = twin?.zai.key ?? null;
+  return key === null ? undefined : { anthropic: bare(access.credential[1]), zai: key };
 }
 
 function settingOf(target: Target, { client }: DrillOptions): Setting {

@@ -13,16 +13,18 @@ import { type ChaosLedger, type ChaosView, runChaos } from '../../drills/chaos.t
 import { ACT_NAMES, type ActName, type ChaosProxy } from '../../drills/chaos-acts.ts';
 import { chaosSummary, describeChaos } from '../../drills/chaos-report.ts';
 import { readUsage } from '../../ledger/read.ts';
+import { phaseOfChaos } from '../../session/phases.ts';
 import { startTwin, type Twin } from '../../twin/index.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { print, printJson, say } from '../output.ts';
+import { beginPhase, type PhaseOptions } from '../session/phase.ts';
 import type { JsonOption } from '../settings.ts';
 import { type ChildProxy, startChildProxy } from './child-proxy.ts';
 import { isLiving, socketsAt } from './processes.ts';
 import { sessionMark } from './proxy-view.ts';
 import { accessOf, CANARY, type TargetOptions } from './target.ts';
 
-export interface ChaosDrillOptions extends TargetOptions, JsonOption {
+export interface ChaosDrillOptions extends TargetOptions, JsonOption, PhaseOptions {
   readonly minutes?: number;
   readonly concurrency?: number;
   readonly act?: readonly ActName[];
@@ -51,6 +53,15 @@ export async function chaosDrill(options: ChaosDrillOptions, stop: AbortSignal):
   try {
     const bundle = join(home, 'ca', 'ca-cert.pem');
     const access = accessOf(options, proxy.child().url, CANARY, bundle);
+    const evidence = join(home, 'logs', 'usage.jsonl');
+    const sessions = [access.session];
+    const keep = await beginPhase(options, {
+      evidence,
+      simulated: true,
+      client: 'raw',
+      twin,
+      sessions,
+    });
     const outcome = await runChaos({
       access,
       proxy: chaosProxy(home, proxy),
@@ -63,7 +74,8 @@ export async function chaosDrill(options: ChaosDrillOptions, stop: AbortSignal):
       stop,
       onProgress: say,
     });
-    const setting = { workers: WORKERS, evidence: join(home, 'logs', 'usage.jsonl') };
+    await keep((phase) => phaseOfChaos(outcome, phase));
+    const setting = { workers: WORKERS, evidence };
     if (options.json === true) printJson(chaosSummary(outcome, setting));
     else print(describeChaos(outcome, setting));
     if (outcome.interrupted) return EXIT.interrupted;

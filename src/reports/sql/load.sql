@@ -19,7 +19,9 @@ FROM read_json(
   ignore_errors = true,
   columns = {
     ts: 'JSON',
+    rid: 'VARCHAR',
     lane: 'VARCHAR',
+    upstream: 'VARCHAR',
     decision: 'VARCHAR',
     model: 'VARCHAR',
     model_sent: 'VARCHAR',
