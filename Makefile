@@ -8,7 +8,7 @@ SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
-	longrun longrun-model-only summarize prune-results gates handoff bundle
+	longrun longrun-model-only summarize prune-results session gates handoff bundle
 
 help:
 	@echo 'make demo      offline proof in under a minute'
@@ -19,6 +19,7 @@ help:
 	@echo 'make chaos     ends, kills and restarts a proxy in the middle of running streams'
 	@echo 'make ab        HTTP/2 against HTTP/1.1, x-api-key against authorization; MINUTES='
 	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
+	@echo 'make session   the long session, all of it; QUICK=1 in a minute and a half, MINUTES= of its soak'
 	@echo 'make handoff   make gates     make bundle      what a session leaves; judged; archived'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
@@ -73,6 +74,10 @@ summarize: setup
 
 gates handoff bundle: setup
 	$(LANEKEEPER) $@ $(HOMEDIR)
+
+# QUICK=1 goes the same way in a minute and a half, on simulated upstreams.
+session: setup
+	$(LANEKEEPER) session $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CLAUDE),--claude $(CLAUDE)) $(HOMEDIR)
 
 prune-results: setup
 	$(LANEKEEPER) prune $(if $(KEEP),--keep $(KEEP)) $(HOMEDIR)

@@ -41,6 +41,13 @@ client and the ledger are judged; with real lanes the requests cost tokens: ANTH
 ANTHROPIC_AUTH_TOKEN pays for Anthropic's, and Claude Code pays with its own login.
 
 Exit: 0 every check met, 1 one was not, 130 interrupted (what was measured is printed all the same).`;
+const SESSION_HELP = `
+Where a proxy runs for the home, the session drives it, over the lanes that it has; else one of its own
+with simulated upstreams behind it. Each phase is kept in results/SESSION.json when it ends: Ctrl-C at
+any time, and --resume goes on.
+
+Exit: 0 all phases and gates met (of a quick one its soak is too short for a gate, and that alone is no
+failure), 1 one was not, 130 interrupted.`;
 const PORT_MAX = 65_535;
 const MINUTES_MAX = 7 * 24 * 60;
 const SECONDS_MAX = 3_600;
@@ -76,6 +83,7 @@ export function createProgram(report: (code: number) => void): Command {
   addReportCommands(program, act);
   addSessionCommands(program, act);
   addDrillCommand(program, act);
+  addSessionCommand(program, act);
   return program;
 }
 
@@ -211,6 +219,29 @@ function addInsightCommands(program: Command, act: Act, tree: Command): void {
       const { completion } = await import('./commands/completion.ts');
       return (_options, args) => completion(tree, args);
     },
+  );
+}
+
+function addSessionCommand(program: Command, act: Act): void {
+  act(
+    program
+      .command('session')
+      .description('the long session: preflight, all drills, what they leave, the gates, a bundle')
+      .option('--quick', 'about a minute and a half, on simulated upstreams')
+      .option('--minutes <number>', 'of the soak (35)', toMinutes)
+      .option('--ab', 'compare HTTP/2 with HTTP/1.1 and the header modes, too')
+      .option('--resume', 'go on with the session of the home that was interrupted')
+      .addOption(
+        new Option(
+          '--client <name>',
+          'who asks (default: claude where it is installed, raw where not and with --quick)',
+        ).choices(DRILL_CLIENTS),
+      )
+      .option('--claude <path>', 'the claude executable (default: the one on PATH)')
+      .option('--twin', 'simulated upstreams, even where a proxy is running')
+      .option('--json', 'print the result as JSON')
+      .addHelpText('after', SESSION_HELP),
+    async () => (await import('./commands/session.ts')).session,
   );
 }
 

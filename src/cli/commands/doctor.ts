@@ -16,13 +16,19 @@ const MARKS = { ok: 'ok   ', warn: 'warn ', error: 'ERROR' } as const;
 
 /** Exit code 1 where a finding is an error. */
 export async function doctor(options: CommonOptions & JsonOption): Promise<number> {
-  const findings = [checkNode(), checkClock(), checkLedger(homeOf(options))];
-  const config = await readConfig(options, findings);
-  if (config !== null) findings.push(...(await checkSetup(config)));
+  const findings = await findingsOf(options);
   const isHealthy = findings.every((finding) => finding.level !== 'error');
   if (options.json === true) printJson({ ok: isHealthy, findings });
   else print(findings.map(describe).join('\n'));
   return isHealthy ? EXIT.done : EXIT.failed;
+}
+
+/** Everything that is checked. */
+export async function findingsOf(options: CommonOptions): Promise<readonly Finding[]> {
+  const findings = [checkNode(), checkClock(), checkLedger(homeOf(options))];
+  const config = await readConfig(options, findings);
+  if (config !== null) findings.push(...(await checkSetup(config)));
+  return findings;
 }
 
 /** Null, and a finding a problem, where the configuration can not be used. */

@@ -1,20 +1,18 @@
 /** `drill NAME`: a scripted load through a proxy, and a verdict on what it did. */
-import type { LaneCredentials } from '../../drills/isolation.ts';
 import { type Alternation, type DrillName, type Plan, planOf } from '../../drills/plan.ts';
-import { describe, progressLine, type Setting, summary } from '../../drills/report.ts';
-import { type DrillOptions as RunOptions, runDrill } from '../../drills/run.ts';
+import { describe, type Setting, summary } from '../../drills/report.ts';
+import type { DrillOptions as RunOptions } from '../../drills/run.ts';
 import type { DrillLane } from '../../drills/types.ts';
-import { phaseOfDrill } from '../../session/phases.ts';
 import { type AbOptions, abDrill } from '../drill/ab.ts';
 import { type ChaosDrillOptions, chaosDrill } from '../drill/chaos.ts';
 import { type ClientOptions, clientsOf, wireClientsOf } from '../drill/clients.ts';
+import { drillOnTarget } from '../drill/on-target.ts';
 import { stopOnSignal, type Teller, teller } from '../drill/progress.ts';
 import { snapshotsIn } from '../drill/snapshots.ts';
 import { openTarget, type Target, type TargetOptions } from '../drill/target.ts';
 import { CliError, EXIT } from '../failure.ts';
 import { print, printJson, say } from '../output.ts';
-import { beginPhase, type PhaseOptions } from '../session/phase.ts';
-import { bare } from '../session/secrets.ts';
+import type { PhaseOptions } from '../session/phase.ts';
 import type { JsonOption } from '../settings.ts';
 
 interface DrillOptions
@@ -61,31 +59,18 @@ async function load(plan: Plan, options: DrillOptions): Promise<number> {
     const tell = teller();
     const setting = settingOf(target, options);
     const setLane = await laneSetter(plan, target);
-    const keep = await beginPhase(options, {
-      evidence: target.evidence,
-      simulated: target.simulated,
-      client: options.client,
-      twin: target.twin,
-      sessions: [target.access.session],
-    });
-    const clients = await clientsFor(target);
-    const outcome = await runDrill({
+    const outcome = await drillOnTarget({
       plan,
-      client: clients.make,
-      proxy: target.view,
-      twin: target.twin,
-      credentials: credentialsOf(target),
-      simulated: target.simulated,
-      agent: options.client === 'claude',
+      target,
+      clients: await clientsFor(target),
+      options,
       stop,
-      ...(setLane === null ? {} : { setLane }),
-      onProgress: (progress) => tell.line(progress.seconds, progressLine(progress)),
-      ...interimOf(plan, target, options, tell),
-    }).finally(() => {
-      tell.end();
-      clients.close();
+      tell,
+      more: {
+        ...(setLane === null ? {} : { setLane }),
+        ...interimOf(plan, target, options, tell),
+      },
     });
-    await keep((phase) => phaseOfDrill(outcome, phase));
     if (options.json === true) printJson(summary(outcome, setting));
     else print(describe(outcome, setting));
     if (outcome.interrupted) return EXIT.interrupted;
@@ -123,12 +108,6 @@ function planFor(name: DrillName, options: DrillOptions): Plan {
 /** The SDK takes HTTP/2 where it is offered, as in a tunnel; the built-in client never does. */
 function mayUseHttp2({ client, gateway }: DrillOptions): boolean {
   return client === 'sdk' && gateway !== true;
-}
-
-/** What must not be seen at the other upstream, where the drill can look at both. */
-function credentialsOf({ access, twin }: Target): LaneCredentials | undefined {
-  const key = twin?.zai.key ?? null;
-  return key === null ? undefined : { anthropic: bare(access.credential[1]), zai: key };
 }
 
 function settingOf(target: Target, { client }: DrillOptions): Setting {

@@ -10,7 +10,7 @@ import { PACKAGE_ROOT } from '../package-info.ts';
 import { safetyFacts } from '../session/facts.ts';
 import { type CommonOptions, homeOf, type JsonOption } from '../settings.ts';
 
-const CRITERIA = join(PACKAGE_ROOT, 'docs', 'P0-EXIT-CRITERIA.md');
+export const CRITERIA = join(PACKAGE_ROOT, 'docs', 'P0-EXIT-CRITERIA.md');
 
 /** Exit code 1 where a gate is not met. */
 export async function gates(options: CommonOptions & JsonOption): Promise<number> {

@@ -7,6 +7,14 @@ import { type CommonOptions, homeOf, type JsonOption } from '../settings.ts';
 import { writeVersions } from '../versions.ts';
 
 export async function handoff(options: CommonOptions & JsonOption): Promise<number> {
+  const files = await leaveHandoff(options);
+  if (options.json === true) printJson({ files });
+  else print(files.join('\n'));
+  return EXIT.done;
+}
+
+/** Writes all of it. @returns the paths */
+export async function leaveHandoff(options: CommonOptions): Promise<readonly string[]> {
   const home = homeOf(options);
   const { found, path } = await writeVersions(home);
   const written = await writeDeliverables(home, {
@@ -15,8 +23,5 @@ export async function handoff(options: CommonOptions & JsonOption): Promise<numb
     toggles: togglesOf(options),
     now: Date.now(),
   });
-  const files = [...written, path];
-  if (options.json === true) printJson({ files });
-  else print(files.join('\n'));
-  return EXIT.done;
+  return [...written, path];
 }

@@ -9,9 +9,14 @@ import { join, resolve } from 'node:path';
 import { callControl, readStatus } from '../../admin/client.ts';
 import type { ServedStatus } from '../../admin/types.ts';
 import { DRILL_KEPT_MAX } from '../../core/limits.ts';
-import { type ChaosLedger, type ChaosView, runChaos } from '../../drills/chaos.ts';
+import {
+  type ChaosLedger,
+  type ChaosOutcome,
+  type ChaosView,
+  runChaos,
+} from '../../drills/chaos.ts';
 import { ACT_NAMES, type ActName, type ChaosProxy } from '../../drills/chaos-acts.ts';
-import { chaosSummary, describeChaos } from '../../drills/chaos-report.ts';
+import { type ChaosSetting, chaosSummary, describeChaos } from '../../drills/chaos-report.ts';
 import { readUsage } from '../../ledger/read.ts';
 import { phaseOfChaos } from '../../session/phases.ts';
 import { startTwin, type Twin } from '../../twin/index.ts';
@@ -39,6 +44,18 @@ const MS_PER_MINUTE = 60_000;
 
 /** Exit code 1 where a check is not met, 130 where it was interrupted. */
 export async function chaosDrill(options: ChaosDrillOptions, stop: AbortSignal): Promise<number> {
+  const { outcome, setting } = await chaosPhase(options, stop);
+  if (options.json === true) printJson(chaosSummary(outcome, setting));
+  else print(describeChaos(outcome, setting));
+  if (outcome.interrupted) return EXIT.interrupted;
+  return outcome.ok ? EXIT.done : EXIT.failed;
+}
+
+/** Runs it, and keeps it as a phase of the session of its home. */
+export async function chaosPhase(
+  options: ChaosDrillOptions,
+  stop: AbortSignal,
+): Promise<{ readonly outcome: ChaosOutcome; readonly setting: ChaosSetting }> {
   if (options.proxy !== undefined) {
     throw new CliError(
       'drill chaos ends and starts the proxy: it takes one of its own, leave --proxy out',
@@ -75,11 +92,7 @@ export async function chaosDrill(options: ChaosDrillOptions, stop: AbortSignal):
       onProgress: say,
     });
     await keep((phase) => phaseOfChaos(outcome, phase));
-    const setting = { workers: WORKERS, evidence };
-    if (options.json === true) printJson(chaosSummary(outcome, setting));
-    else print(describeChaos(outcome, setting));
-    if (outcome.interrupted) return EXIT.interrupted;
-    return outcome.ok ? EXIT.done : EXIT.failed;
+    return { outcome, setting: { workers: WORKERS, evidence } };
   } finally {
     await proxy.child().stop();
     await twin.close();

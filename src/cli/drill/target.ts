@@ -23,6 +23,8 @@ export interface TargetOptions extends CommonOptions, FaultOptions {
   readonly twin?: boolean;
   readonly proxy?: string;
   readonly gateway?: boolean;
+  /** Switches of a proxy of the drill's own, before those of this environment. */
+  readonly env?: Readonly<Record<string, string>>;
   /** The client has a login of its own: over real lanes no other credential is asked for. */
   readonly login?: boolean;
 }
@@ -94,7 +96,12 @@ async function ownProxy(
   const home = options.home === undefined ? work : resolve(options.home);
   const twin = await startTwin({ keep: DRILL_KEPT_MAX });
   try {
-    const child = await startChildProxy(twin, { home, work, configFile: options.config });
+    const child = await startChildProxy(twin, {
+      home,
+      work,
+      configFile: options.config,
+      ...(options.env === undefined ? {} : { env: options.env }),
+    });
     await twin.setFaults(faultsFor(child.http2));
     const access = accessOf(options, child.url, CANARY, join(home, 'ca', 'ca-cert.pem'));
     const ledger = join(home, 'logs', 'usage.jsonl');
