@@ -8,35 +8,21 @@ import path from 'node:path';
 import { describe, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { AGENT_NOTES_MAX } from '../src/core/limits.ts';
-import type { summary } from '../src/drills/report.ts';
 import { headerOf, startTwin } from '../src/twin/index.ts';
 import { messages } from './support/ask.ts';
 import { ensureClaude, QUIET, skipReason } from './support/claude.ts';
-import { type CommandResult, runCommand, startCommand } from './support/command.ts';
+import { runCommand, startCommand } from './support/command.ts';
+import { drill as drillOf, failing, type Summary } from './support/drill.ts';
 import { type Cleanup, tempHome } from './support/home.ts';
 import { readRecords, startProxyProcess } from './support/proxy-process.ts';
 import { FAKE_API_KEY } from './support/sdk.ts';
 
-type Summary = ReturnType<typeof summary>;
-
 const skip = skipReason() ?? false;
 const SETTINGS = '/api/claude_code/settings';
 
-/** Runs a drill with Claude Code in a home of its own; its result as an object. */
-async function drill(
-  home: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<CommandResult & { readonly value: Summary }> {
-  const client = ['--client', 'claude', '--claude', await ensureClaude()];
-  const all = ['drill', ...args, ...client, '--home', home, '--json'];
-  const result = await runCommand(all, { home, env });
-  assert.match(result.stdout, /^\{/, result.stderr);
-  return { ...result, value: JSON.parse(result.stdout) as Summary };
-}
-
-function failing({ checks }: Summary): string[] {
-  return checks.flatMap((check) => (check.met === false ? [check.name] : []));
+/** Runs a drill with Claude Code. */
+async function drill(home: string, args: readonly string[], env = {}): ReturnType<typeof drillOf> {
+  return drillOf(home, [...args, '--client', 'claude', '--claude', await ensureClaude()], env);
 }
 
 function detailOf({ checks }: Summary, name: string): string {

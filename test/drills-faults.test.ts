@@ -7,26 +7,10 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { readStatus } from '../src/admin/client.ts';
-import type { summary } from '../src/drills/report.ts';
-import { type CommandResult, runCommand } from './support/command.ts';
+import { runCommand } from './support/command.ts';
+import { drill, failing, type Summary } from './support/drill.ts';
 import { tempHome } from './support/home.ts';
 import { readRecords, startProxyProcess } from './support/proxy-process.ts';
-
-type Summary = ReturnType<typeof summary>;
-
-async function drill(
-  home: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<CommandResult & { readonly value: Summary }> {
-  const result = await runCommand(['drill', ...args, '--home', home, '--json'], { home, env });
-  assert.match(result.stdout, /^\{/, result.stderr);
-  return { ...result, value: JSON.parse(result.stdout) as Summary };
-}
-
-function failing({ checks }: Summary): string[] {
-  return checks.flatMap(({ name, met, detail }) => (met === false ? [`${name}: ${detail}`] : []));
-}
 
 describe('faults of the upstream', { concurrency: 2 }, () => {
   for (const [name, args, env, kinds] of [

@@ -13,29 +13,12 @@ import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { isRunning } from '../src/admin/client.ts';
-import type { summary } from '../src/drills/report.ts';
-import { type CommandResult, runCommand, startCommand } from './support/command.ts';
+import { runCommand, startCommand } from './support/command.ts';
+import { drill, failing, type Summary } from './support/drill.ts';
 import { type Cleanup, tempHome } from './support/home.ts';
 import { readRecords, startProxyProcess } from './support/proxy-process.ts';
 
-type Summary = ReturnType<typeof summary>;
-
 const CANARY = 'fake-key-of-drills-0123456789';
-
-/** Runs a drill in a home of its own; its result as an object. */
-async function drill(
-  home: string,
-  args: readonly string[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<CommandResult & { readonly value: Summary }> {
-  const result = await runCommand(['drill', ...args, '--home', home, '--json'], { home, env });
-  assert.match(result.stdout, /^\{/, result.stderr);
-  return { ...result, value: JSON.parse(result.stdout) as Summary };
-}
-
-function failing({ checks }: Summary): string[] {
-  return checks.flatMap((check) => (check.met === false ? [check.name] : []));
-}
 
 /** A gateway that answers every stream well but for its last event. */
 async function forgetfulGateway(t: Cleanup): Promise<string> {
