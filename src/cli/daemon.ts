@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { isRunning } from '../admin/client.ts';
 import { DAEMON_START_MS_MAX, LOG_EXCERPT_BYTES_MAX } from '../core/limits.ts';
 import { CliError } from './failure.ts';
-import { ENTRY } from './package-info.ts';
+import { ENTRY, SUPERVISOR_FLAGS } from './package-info.ts';
 import type { CommonOptions } from './settings.ts';
 
 const POLL_MS = 20;
@@ -34,7 +34,7 @@ export async function startDaemon(
     const offset = fstatSync(log).size;
     const child = spawn(
       process.execPath,
-      [...process.execArgv, ENTRY, ...startArguments(home, options)],
+      [...process.execArgv, ...SUPERVISOR_FLAGS, ENTRY, ...startArguments(home, options)],
       {
         detached: true,
         stdio: ['ignore', 'pipe', log],

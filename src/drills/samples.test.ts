@@ -62,3 +62,22 @@ test('a long run keeps no more looks than its bound', async () => {
   assert(kept.length >= 4 && kept.length < 8, String(kept.length));
   assert(kept[0] !== undefined && kept[0].s < 1);
 });
+
+/** A heap that is collected every 37 s: it swings by 40 MB, and keeps so much more with each second. */
+function heapTrend(keptPerS: number) {
+  const samples = Array.from({ length: 600 }, (_, s) => ({
+    ...READING,
+    s,
+    heapBytes: 20e6 + keptPerS * s + ((s % 37) / 37) * 40e6,
+  }));
+  return trendsOf(samples).find(({ name }) => name === 'heap');
+}
+
+test('a heap is judged by what collections leave, not by its swings', () => {
+  const flat = heapTrend(0);
+  assert.equal(flat?.verdict, 'no leak');
+  assert(flat.max < 25, 'the swings are left out');
+  const leaking = heapTrend(50_000);
+  assert.equal(leaking?.verdict, 'leak');
+  assert(Math.abs(leaking.slopePerMin - 3) < 0.3, String(leaking.slopePerMin));
+});

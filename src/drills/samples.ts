@@ -3,7 +3,7 @@
  * fewer looks, evenly spread.
  */
 import { DRILL_SAMPLE_MS, DRILL_SAMPLES_MAX } from '../core/limits.ts';
-import { fitTrend, type Trend } from './trend.ts';
+import { fitTrend, type Reading, type Trend } from './trend.ts';
 import type { ProxyView, Sample } from './types.ts';
 
 export interface Sampler {
@@ -12,6 +12,13 @@ export interface Sampler {
   /** Resolves when no look is under way any more. */
   stop(): Promise<void>;
 }
+
+/**
+ * The heap is judged by its lows: between two collections it grows by what is thrown away, and what a
+ * collection leaves is what is kept. So long back the lowest reading is looked for, and over so many.
+ */
+const LOWS_S = 60;
+const LOWS_READINGS_MIN = 20;
 
 /** What is watched, and from which growth a minute on it counts as a leak. */
 const WATCHED = [
@@ -76,8 +83,22 @@ export function trendsOf(samples: readonly Sample[]): WatchedTrend[] {
       const value = of(one);
       return value === null ? [] : [{ s: one.s, value }];
     });
-    const trend = fitTrend(readings, boundPerMin);
+    const trend = fitTrend(name === 'heap' ? lowsOf(readings) : readings, boundPerMin);
     if (trend !== null) trends.push({ name, unit, ...trend });
   }
   return trends;
+}
+
+/** For each reading the lowest of those shortly before it. */
+function lowsOf(readings: readonly Reading[]): Reading[] {
+  return readings.map(({ s }, index) => {
+    let low = Number.POSITIVE_INFINITY;
+    for (let i = index; i >= 0; i -= 1) {
+      const one = readings[i];
+      if (one === undefined) break;
+      if (s - one.s > LOWS_S && index - i >= LOWS_READINGS_MIN) break;
+      low = Math.min(low, one.value);
+    }
+    return { s, value: low };
+  });
 }

@@ -10,7 +10,7 @@ import { Fleet } from '../../fleet.ts';
 import type { Twin } from '../../twin/types.ts';
 import { describeFailure, EXIT } from '../failure.ts';
 import { print, say } from '../output.ts';
-import { ENTRY } from '../package-info.ts';
+import { ENTRY, WORKER_FLAGS } from '../package-info.ts';
 import { hasChangedSince } from '../program-files.ts';
 import { type CommonOptions, homeOf } from '../settings.ts';
 import type { WorkerGiven } from '../start-worker.ts';
@@ -52,10 +52,14 @@ async function supervise(options: StartOptions, twin: Twin | null): Promise<numb
     home: homeOf(options),
     workers: options.workers,
     spawn: () =>
-      spawn(process.execPath, [...process.execArgv, ENTRY, ...workerArguments(options)], {
-        // What a worker has to say it says on stderr.
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      }),
+      spawn(
+        process.execPath,
+        [...process.execArgv, ...WORKER_FLAGS, ENTRY, ...workerArguments(options)],
+        {
+          // What a worker has to say it says on stderr.
+          stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        },
+      ),
     given,
     leased: options.leased === true,
     say,

@@ -15,7 +15,7 @@ import { DAEMON_START_MS_MAX, DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
 import { drillConfiguration } from '../../drills/configuration.ts';
 import type { Twin } from '../../twin/types.ts';
 import { CliError } from '../failure.ts';
-import { ENTRY } from '../package-info.ts';
+import { ENTRY, SUPERVISOR_FLAGS } from '../package-info.ts';
 
 const LISTENING = /^lanekeeper listening on (http:\/\/\S+)$/m;
 const CA_FILE = 'twin-ca.pem';
@@ -65,7 +65,8 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
   const { home, work } = place;
   const { variables, http2 } = await writeConfiguration(twin, place);
   mkdirSync(home, { recursive: true, mode: 0o700 });
-  const child = spawn(process.execPath, [...process.execArgv, ENTRY, ...startArguments(place)], {
+  const argv = [ENTRY, ...startArguments(place)];
+  const child = spawn(process.execPath, [...process.execArgv, ...SUPERVISOR_FLAGS, ...argv], {
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
     detached: true,
     cwd: work,
