@@ -3,7 +3,7 @@
  * complete; and what it refuses.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -80,6 +80,39 @@ test('a quick session: interrupted in its soak, gone on with, and all that it le
   }
   assert(existsSync(bundle));
   assert.deepEqual(readdirSync(path.join(home, 'run')), []);
+});
+
+test('what it does about what it meets: the other header, and waits where there is no room', async (t) => {
+  const home = await tempHome(t);
+  const rules = [
+    {
+      match: { persona: 'zai', header: 'x-api-key' },
+      fault: { kind: 'auth_mode', refuses: 'x-api-key' },
+    },
+    // Behind the warm-up and the soak.
+    { match: { persona: 'zai', skip: 40, times: 3 }, fault: { kind: 'status', status: 529 } },
+  ];
+  const file = path.join(home, 'faults.json');
+  writeFileSync(file, JSON.stringify({ rules }));
+  const args = ['session', '--quick', '--minutes', '0.02', '--faults', file, '--home', home];
+  const { code, stderr } = await runCommand([...args, '--json'], { home });
+  // Under a fault plan no phase stands for stability.
+  assert.equal(code, 1, stderr);
+  assert.match(
+    stderr,
+    /zai takes its key in authorization, not in x-api-key; the proxy keeps to that/,
+  );
+  assert.match(
+    stderr,
+    /3 answers were 429, 503 or 529: backoff is turned on, and the phase repeated/,
+  );
+  const phases = recordOf(home)?.phases ?? [];
+  assert.equal(phases.filter(({ name }) => name === 'parallel').length, 2);
+  const warmup = phases.find(({ name }) => name === 'warmup');
+  assert(warmup?.checks.some(({ name, detail }) => name === 'header mode' && detail !== ''));
+  // Of the warm-up one answer met a fault, and three shall be whole.
+  const driven = phases.filter(({ name }) => name !== 'warmup');
+  assert(driven.every(({ verdict }) => verdict === 'met'));
 });
 
 test('nothing to go on with is said', async (t) => {

@@ -239,6 +239,10 @@ function addSessionCommand(program: Command, act: Act): void {
       )
       .option('--claude <path>', 'the claude executable (default: the one on PATH)')
       .option('--twin', 'simulated upstreams, even where a proxy is running')
+      .option(
+        '--faults <file>',
+        'what its twin does wrong, to see what it does about that: a fault plan',
+      )
       .option('--json', 'print the result as JSON')
       .addHelpText('after', SESSION_HELP),
     async () => (await import('./commands/session.ts')).session,

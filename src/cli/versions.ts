@@ -20,11 +20,16 @@ export interface Versions {
   readonly os: string;
 }
 
-/** Finds them, and writes them to the file of a home. */
+/**
+ * Finds them, and writes them to the file of a home.
+ *
+ * @param claude path of Claude Code; default: the one on PATH
+ */
 export async function writeVersions(
   home: string,
+  claude: string | null = findOnPath('claude'),
 ): Promise<{ readonly found: Versions; readonly path: string }> {
-  const found = await collect();
+  const found = await collect(claude);
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const path = join(home, 'VERSIONS.json');
   const pending = `${path}.${process.pid}`;
@@ -33,11 +38,11 @@ export async function writeVersions(
   return { found, path };
 }
 
-async function collect(): Promise<Versions> {
+async function collect(program: string | null): Promise<Versions> {
   const [commit, npm, claude] = await Promise.all([
     commitOf(PACKAGE_ROOT),
     npmVersion(),
-    claudeVersion(),
+    claudeVersion(program),
   ]);
   return {
     written: new Date().toISOString(),
@@ -69,7 +74,6 @@ async function npmVersion(): Promise<string | null> {
 }
 
 /** Asked with an empty environment, so that no login or key of the user is at hand. */
-async function claudeVersion(): Promise<string | null> {
-  const claude = findOnPath('claude');
+async function claudeVersion(claude: string | null): Promise<string | null> {
   return claude === null ? null : firstLineOf(claude, ['--version'], {});
 }

@@ -9,10 +9,14 @@ export interface LedgerCount {
   readonly ways: ReadonlyMap<string, number>;
   /** By lane and decision, such as `zai forced_model`. */
   readonly decisions: ReadonlyMap<string, number>;
+  /** Answers 429, 503 and 529: the upstream had no room. */
+  readonly busy: number;
   /** Exchanges that the proxy tried more than once. */
   readonly retries: number;
   readonly classes: RecordClasses;
 }
+
+const BUSY: ReadonlySet<number> = new Set([429, 503, 529]);
 
 /**
  * Counts records, one at a time.
@@ -28,15 +32,17 @@ export async function countRecords(
   const { classes, add } = createClasses();
   let count = 0;
   let retries = 0;
+  let busy = 0;
   for await (const record of records) {
     onRecord?.(record);
     count += 1;
     if (record.retry) retries += 1;
+    if (BUSY.has(record.status ?? 0)) busy += 1;
     increment(ways, wayOf(record.model ?? '-', record.lane));
     increment(decisions, `${record.lane} ${record.decision}`);
     add(record);
   }
-  return { records: count, ways, decisions, retries, classes };
+  return { records: count, ways, decisions, busy, retries, classes };
 }
 
 /** The name under which exchanges of a model on a lane are counted. */

@@ -41,7 +41,14 @@ const RECORD: DrillRecord = {
 /** A ledger that agrees with what the clients had. */
 function ledgerOf(counts: Counts): LedgerCount {
   const { exchanges, ways, retried, expected } = counts;
-  return { records: exchanges, ways, decisions: new Map(), retries: retried, classes: expected };
+  return {
+    records: exchanges,
+    ways,
+    decisions: new Map(),
+    busy: 0,
+    retries: retried,
+    classes: expected,
+  };
 }
 
 function sighting(over: Partial<Sighting> = {}): Sighting {

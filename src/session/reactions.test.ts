@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { planOf, requestOf } from '../drills/plan.ts';
 import { createTally } from '../drills/tally.ts';
 import type { Heard } from '../drills/types.ts';
-import { busyAnswers, differenceOf, isUneven } from './reactions.ts';
+import { differenceOf, isUneven } from './reactions.ts';
 
 const HEARD: Heard = {
   status: 200,
@@ -28,11 +28,6 @@ function outcomeOf(exchanges: readonly Partial<Heard>[]) {
   }
   return { counts };
 }
-
-test('answers of an upstream without room are 429, 503 and 529', () => {
-  const statuses = [200, 429, 500, 503, 529, 529].map((status) => ({ status }));
-  assert.equal(busyAnswers(outcomeOf(statuses)), 4);
-});
 
 test('uneven is a slow twentieth that is far from the median, by share and by time', () => {
   const with95 = (p50: number, slow: number) =>

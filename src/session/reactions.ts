@@ -5,18 +5,10 @@
 import type { DrillOutcome } from '../drills/run.ts';
 import type { PhaseCheck } from './record.ts';
 
-const BUSY: ReadonlySet<string> = new Set(['http_429', 'http_503', 'http_529']);
 /** Heads come unevenly where the slowest twentieth takes so many times the median… */
 const JITTER_RATIO = 5;
 /** …and so much longer, ms: what is less nobody notices. */
 const JITTER_MS = 250;
-
-/** Answers of an upstream that had no room. */
-export function busyAnswers({ counts }: Pick<DrillOutcome, 'counts'>): number {
-  let busy = 0;
-  for (const [kind, count] of counts.errors) if (BUSY.has(kind)) busy += count;
-  return busy;
-}
 
 /** The heads of the answers came unevenly. */
 export function isUneven({ counts }: Pick<DrillOutcome, 'counts'>): boolean {

@@ -1,5 +1,6 @@
 /** `handoff`: what a session leaves for its reader: metrics, summary, tests, versions, and the handoff. */
 import { writeDeliverables } from '../../session/deliverables.ts';
+import type { ClaudeOptions } from '../drill/claude.ts';
 import { EXIT } from '../failure.ts';
 import { print, printJson } from '../output.ts';
 import { safetyFacts, togglesOf } from '../session/facts.ts';
@@ -14,9 +15,11 @@ export async function handoff(options: CommonOptions & JsonOption): Promise<numb
 }
 
 /** Writes all of it. @returns the paths */
-export async function leaveHandoff(options: CommonOptions): Promise<readonly string[]> {
+export async function leaveHandoff(
+  options: CommonOptions & Pick<ClaudeOptions, 'claude'>,
+): Promise<readonly string[]> {
   const home = homeOf(options);
-  const { found, path } = await writeVersions(home);
+  const { found, path } = await writeVersions(home, options.claude);
   const written = await writeDeliverables(home, {
     ...(await safetyFacts(options)),
     versions: { ...found },

@@ -2,6 +2,7 @@
  * `session`: the long session from preflight to bundle. Each phase is kept when it ends, so that a
  * session which was interrupted goes on with the phase that was under way.
  */
+import { isRunning, readStatus } from '../../admin/client.ts';
 import { planOf } from '../../drills/plan.ts';
 import type { DrillOutcome } from '../../drills/run.ts';
 import { writeBundle } from '../../session/bundle.ts';
@@ -17,7 +18,7 @@ import {
   type SessionPhase,
   type SessionSize,
 } from '../../session/plan.ts';
-import { busyAnswers, differenceOf, isUneven } from '../../session/reactions.ts';
+import { differenceOf, isUneven } from '../../session/reactions.ts';
 import { NO_FIGURES, type Phase } from '../../session/record.ts';
 import { appendPhase, beginSession, readSession } from '../../session/record-file.ts';
 import { chaosPhase } from '../drill/chaos.ts';
@@ -117,10 +118,7 @@ async function runPhases(scene: Scene, done: ReadonlySet<string>): Promise<void>
 
 const PHASES: Readonly<Record<SessionPhase, (scene: Scene) => Promise<void>>> = {
   preflight,
-  warmup: async (scene) => {
-    const { stage } = await onStage(scene);
-    await stage.drill(planOf('warmup'));
-  },
+  warmup,
   soak: async (scene) => {
     const { stage } = await onStage(scene);
     await stage.drill(drillOfPhase('soak', scene.size));
@@ -143,7 +141,7 @@ async function preflight(scene: Scene): Promise<void> {
   const { home, options } = scene;
   const start = new Date();
   const findings = await findingsOf(options);
-  await writeVersions(home);
+  await writeVersions(home, options.claude);
   const { stage } = await onStage(scene);
   say(`drives ${stage.name}, with ${options.client}`);
   const checks = findings.map(({ check, level, message, mend }) => ({
@@ -171,11 +169,39 @@ async function preflight(scene: Scene): Promise<void> {
   });
 }
 
+/** A key that is taken in the other header only is said: the proxy has found out, and keeps to it. */
+async function warmup(scene: Scene): Promise<void> {
+  const { stage } = await onStage(scene);
+  const before = await headerModes(scene);
+  let changes: readonly string[] = [];
+  await stage.drill(planOf('warmup'), async (phase) => {
+    const after = await headerModes(scene);
+    changes = [...after].flatMap(([lane, mode]) => {
+      const was = before.get(lane);
+      return was === mode
+        ? []
+        : [`${lane} takes its key in ${mode}, not in ${was}; the proxy keeps to that`];
+    });
+    const checks = changes.map((detail) => ({ name: 'header mode', met: null, detail }));
+    return { ...phase, checks: [...phase.checks, ...checks] };
+  });
+  for (const change of changes) say(change);
+}
+
+/** Of the keyed lanes, where the proxy can be asked. */
+async function headerModes({ home }: Scene): Promise<Map<string, string>> {
+  if (!(await isRunning(home))) return new Map();
+  const { lanes } = await readStatus(home);
+  return new Map(
+    lanes.flatMap(({ name, header_mode: mode }) => (mode === null ? [] : [[name, mode] as const])),
+  );
+}
+
 /** Where the upstream has no room, once more with waits. */
 async function parallel(scene: Scene): Promise<void> {
   const { stage } = await onStage(scene);
   const plan = drillOfPhase('parallel', scene.size);
-  const busy = busyAnswers(await stage.drill(plan));
+  const busy = (await stage.drill(plan)).ledger?.busy ?? 0;
   if (busy === 0 || scene.stop.aborted) return;
   const answers = `${busy} answers were 429, 503 or 529`;
   if (!stage.isOwn) {

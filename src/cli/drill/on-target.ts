@@ -22,7 +22,7 @@ export interface LoadOptions {
   /** Further options of the drill itself. */
   readonly more?: Partial<Pick<DrillOptions, 'setLane' | 'interim'>>;
   /** Changes the phase before it is kept. */
-  readonly amend?: (phase: Phase, outcome: DrillOutcome) => Phase;
+  readonly amend?: (phase: Phase, outcome: DrillOutcome) => Phase | Promise<Phase>;
 }
 
 /** Runs it to its end, closes its clients, and keeps it. */

@@ -28,7 +28,9 @@ export interface DrillFacts {
 }
 
 /** Keeps a phase: given what came of it, writes it down. */
-export type KeepPhase = (phaseOf: (setting: PhaseSetting) => Phase) => Promise<void>;
+export type KeepPhase = (
+  phaseOf: (setting: PhaseSetting) => Phase | Promise<Phase>,
+) => Promise<void>;
 
 /**
  * Begins a phase. Where the records of a drill are in no ledger of the home, nobody could judge it later,
@@ -52,7 +54,7 @@ export async function beginPhase(options: PhaseOptions, facts: DrillFacts): Prom
   // A record that is damaged is told now, not when a drill of half an hour wants to be added to it.
   else await readSession(home);
   return async (phaseOf) => {
-    await appendPhase(home, phaseOf({ ...setting, end: Date.now() }));
+    await appendPhase(home, await phaseOf({ ...setting, end: Date.now() }));
   };
 }
 
