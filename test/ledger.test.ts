@@ -303,7 +303,7 @@ function contractFields(): string[] {
   const contract = readFileSync(path.join(ROOT, 'docs', 'contract.md'), 'utf8');
   const section = contract.slice(
     contract.indexOf('## Ledger record'),
-    contract.indexOf('## Rules of'),
+    contract.indexOf('## Session record'),
   );
   return [...section.matchAll(/^\| (`.+?) \|/gm)].flatMap(([, cell = '']) =>
     [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name),
