@@ -111,9 +111,9 @@ function phaseTable(phases: readonly Phase[]): string {
 
 function commandsText(phases: readonly Phase[]): string {
   if (phases.length === 0) return '';
-  return ['~~~sh', ...phases.map(({ command }) => command.replace(/[\r\n~]/g, '?')), '~~~'].join(
-    '\n',
-  );
+  const typed = phases.map(({ command }) => command.replace(/[\r\n~]/g, '?'));
+  // The phases of one command have the same.
+  return ['~~~sh', ...new Set(typed), '~~~'].join('\n');
 }
 
 function switchesText(phases: readonly Phase[]): string {

@@ -2,7 +2,6 @@
 import type { ChaosOutcome } from '../drills/chaos.ts';
 import type { Histogram } from '../drills/histogram.ts';
 import type { DrillOutcome } from '../drills/run.ts';
-import { redactText } from '../ledger/redact.ts';
 import { NO_FIGURES, type Phase, type PhaseFaults } from './record.ts';
 
 /** What of a phase its drill does not know. */
@@ -10,7 +9,7 @@ export interface PhaseSetting {
   /** Unix ms: before the first exchange, and after the last record was read. */
   readonly start: number;
   readonly end: number;
-  /** As it was typed. */
+  /** As it was typed, redacted. */
   readonly command: string;
   readonly lanes: Phase['lanes'];
   readonly client: string;
@@ -76,7 +75,7 @@ function frameOf(name: string, outcome: Outcome, setting: PhaseSetting): Frame {
     start: new Date(start).toISOString(),
     end: new Date(end).toISOString(),
     verdict: verdictOf(outcome),
-    command: redactText(command),
+    command,
     lanes,
     client,
     switches,

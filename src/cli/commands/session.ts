@@ -27,6 +27,7 @@ import { CliError, EXIT } from '../failure.ts';
 import { print, printJson, say, table } from '../output.ts';
 import { findOnPath } from '../programs.ts';
 import { safetyFacts } from '../session/facts.ts';
+import { commandTyped } from '../session/phase.ts';
 import { knownSecrets } from '../session/secrets.ts';
 import { openStage, type Stage, type StageOptions } from '../session/stage.ts';
 import { homeOf, type JsonOption } from '../settings.ts';
@@ -156,7 +157,7 @@ async function preflight(scene: Scene): Promise<void> {
     start: start.toISOString(),
     end: new Date().toISOString(),
     verdict: isMet ? 'met' : 'not_met',
-    command: 'lanekeeper session',
+    command: commandTyped(),
     lanes: stage.simulated ? 'twin' : 'real',
     client: options.client,
     alternates: null,

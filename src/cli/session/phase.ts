@@ -2,6 +2,7 @@
 import { basename, join } from 'node:path';
 
 import { isRunning, readStatus } from '../../admin/client.ts';
+import { redactText } from '../../ledger/redact.ts';
 import type { PhaseSetting } from '../../session/phases.ts';
 import type { Phase } from '../../session/record.ts';
 import { appendPhase, beginSession, readSession } from '../../session/record-file.ts';
@@ -43,7 +44,7 @@ export async function beginPhase(options: PhaseOptions, facts: DrillFacts): Prom
   const rules = facts.twin?.faults().rules.length ?? 0;
   const setting = {
     start,
-    command: `lanekeeper ${process.argv.slice(2).join(' ')}`,
+    command: commandTyped(),
     lanes: facts.simulated ? 'twin' : 'real',
     client: facts.client,
     faults: rules === 0 ? null : { name: basename(options.faults ?? 'mix'), rules },
@@ -56,6 +57,11 @@ export async function beginPhase(options: PhaseOptions, facts: DrillFacts): Prom
   return async (phaseOf) => {
     await appendPhase(home, await phaseOf({ ...setting, end: Date.now() }));
   };
+}
+
+/** What was typed, redacted. */
+export function commandTyped(): string {
+  return redactText(`lanekeeper ${process.argv.slice(2).join(' ')}`);
 }
 
 async function switchesOf(home: string): Promise<Phase['switches']> {
