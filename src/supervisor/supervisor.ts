@@ -117,7 +117,7 @@ export class Supervisor {
   }
 
   #place(waiting: Waiting): void {
-    const serving = this.workers.filter((worker) => worker.serving);
+    const serving = this.workers.filter((worker) => worker.hasRoom);
     this.#turn += 1;
     const worker = serving[this.#turn % serving.length];
     if (worker !== undefined) worker.hand(waiting.socket);

@@ -7,7 +7,12 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import type net from 'node:net';
-import { WORKER_CALL_MS_MAX, WORKER_END_MS_MAX, WORKER_START_MS_MAX } from '../core/limits.ts';
+import {
+  CLIENT_CONNECTIONS_MAX,
+  WORKER_CALL_MS_MAX,
+  WORKER_END_MS_MAX,
+  WORKER_START_MS_MAX,
+} from '../core/limits.ts';
 import { type Address, type ToSupervisor, type ToWorker, WorkerFailure } from './messages.ts';
 
 /** How a process ended. */
@@ -68,6 +73,11 @@ export class WorkerProcess {
 
   get serving(): boolean {
     return this.#state === 'serving';
+  }
+
+  /** May be handed another connection: it serves, and has not too many that it did not take yet. */
+  get hasRoom(): boolean {
+    return this.serving && this.#handed.size < CLIENT_CONNECTIONS_MAX;
   }
 
   /** From now on it may be handed connections. */
