@@ -3,13 +3,14 @@
  * complete; and what it refuses.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { isRunning } from '../src/admin/client.ts';
 import type { Gate } from '../src/session/gates/types.ts';
 import type { Phase, SessionRecord } from '../src/session/record.ts';
+import { TWIN_ZAI_KEY } from '../src/twin/index.ts';
 import { runCommand, startCommand } from './support/command.ts';
 import { tempHome } from './support/home.ts';
 
@@ -17,7 +18,7 @@ interface Result {
   readonly ok: boolean;
   readonly phases: readonly Phase[];
   readonly gates: readonly Gate[];
-  readonly bundle: string;
+  readonly bundle: string | null;
 }
 
 function recordOf(home: string): SessionRecord | null {
@@ -27,6 +28,9 @@ function recordOf(home: string): SessionRecord | null {
 
 test('a quick session: interrupted in its soak, gone on with, and all that it leaves', async (t) => {
   const home = await tempHome(t);
+  // As in a checkout, whose documents show the key of the twin.
+  mkdirSync(path.join(home, 'docs'));
+  writeFileSync(path.join(home, 'docs', 'twin.md'), `twin zai-key ${TWIN_ZAI_KEY}\n`);
   const first = startCommand(['session', '--quick', '--home', home], { home });
   t.after(() => void first.child.kill('SIGKILL'));
   while (recordOf(home)?.phases.at(-1)?.name !== 'warmup') await wait(50);
@@ -78,7 +82,7 @@ test('a quick session: interrupted in its soak, gone on with, and all that it le
   ]) {
     assert(existsSync(path.join(home, file)), file);
   }
-  assert(existsSync(bundle));
+  assert(bundle !== null && existsSync(bundle));
   assert.deepEqual(readdirSync(path.join(home, 'run')), []);
 });
 

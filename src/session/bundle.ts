@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { type FileHandle, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -107,13 +107,8 @@ async function refuseSecrets(
 
 async function bundledNames(home: string): Promise<string[]> {
   const written = await writtenFiles(home);
-  const documents = await readdir(join(home, 'docs')).catch(() => []);
-  const own = [
-    ...documents.filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
-    ...CONFIGURATION,
-  ];
   const names = new Set(written.map(({ name }) => name).filter((name) => !LEFT_OUT.test(name)));
-  for (const name of own)
+  for (const name of CONFIGURATION)
     if ((await lstat(join(home, name)).catch(() => null))?.isFile()) names.add(name);
   return [...names].sort();
 }

@@ -5,7 +5,7 @@
 import { isRunning, readStatus } from '../../admin/client.ts';
 import { planOf } from '../../drills/plan.ts';
 import type { DrillOutcome } from '../../drills/run.ts';
-import { writeBundle } from '../../session/bundle.ts';
+import { BundleRefused, writeBundle } from '../../session/bundle.ts';
 import { updateCriteria } from '../../session/gates/criteria.ts';
 import { judgeGates } from '../../session/gates/judge.ts';
 import { gatesText } from '../../session/gates/text.ts';
@@ -260,21 +260,34 @@ async function conclude({ home, options, size }: Scene): Promise<number> {
   await leaveHandoff(options);
   const judged = await judgeGates(home, await safetyFacts(options));
   await updateCriteria(home, CRITERIA, judged, Date.now());
-  const bundle = await writeBundle(home, await knownSecrets(options), Date.now());
+  const bundle = await archiveOf(home, await knownSecrets(options));
   const phases = (await readSession(home))?.phases ?? [];
   const failed = phases.filter(({ verdict }) => verdict === 'not_met');
   const unmet = judged.filter((gate) => !gate.met && !(size.quick && isOnlyShort(gate)));
-  const ok = failed.length === 0 && unmet.length === 0;
-  if (options.json === true)
-    printJson({ ok, quick: size.quick, phases, gates: judged, bundle: bundle.path });
+  const ok = failed.length === 0 && unmet.length === 0 && bundle !== null;
+  if (options.json === true) printJson({ ok, quick: size.quick, phases, gates: judged, bundle });
   else {
     print(table([['phase', 'verdict', 'took', 'exchanges', 'whole'], ...phases.map(phaseRow)]));
     print(`\n${gatesText(judged)}`);
     if (size.quick)
       print('a quick session: its soak is too short for the stability gate by design');
-    print(`evidence: ${home}, archived in ${bundle.path}`);
+    print(`evidence: ${home}, ${bundle === null ? 'not archived' : `archived in ${bundle}`}`);
   }
   return ok ? EXIT.done : EXIT.failed;
+}
+
+/** Its path; null, and said why, where a secret stands in a file. */
+async function archiveOf(
+  home: string,
+  secrets: Parameters<typeof writeBundle>[1],
+): Promise<string | null> {
+  try {
+    return (await writeBundle(home, secrets, Date.now())).path;
+  } catch (error) {
+    if (!(error instanceof BundleRefused)) throw error;
+    say(error.message);
+    return null;
+  }
 }
 
 /** The soak is too short, and nothing else is amiss. */
