@@ -7,6 +7,7 @@ import type { ReceivedRequest } from '../twin/types.ts';
 import { type AbOutcome, type AbRecord, type AbSideName, runAb } from './ab.ts';
 import { type AbCase, abCasesOf } from './ab-plan.ts';
 import { describeAb, summaryAb } from './ab-report.ts';
+import { received } from './testing/exchange.ts';
 import type { DrillClient, DrillRequest, Heard } from './types.ts';
 import type { WitnessedTwin } from './witness.ts';
 
@@ -45,28 +46,8 @@ function fakeTwin(): WitnessedTwin & { take(request: DrillRequest): void } {
     zai: lane('zai'),
     faults: () => ({ seed: 1, rules: [] }),
     take: (request) => {
-      taken[request.lane].push({
-        id: 1,
-        at: 0,
-        protocol: 'h1',
-        method: 'POST',
-        path: '/v1/messages',
-        rawHeaders: [],
-        body: Buffer.from(request.tag),
-        whole: true,
-        connection: 1,
-        aborted: false,
-        broken: null,
-        fault: null,
-        answer: {
-          status: 200,
-          requestId: null,
-          bytes: BODY.length,
-          sha256: SHA256,
-          ended: true,
-          prefixSha256: () => null,
-        },
-      });
+      const answer = { requestId: null, bytes: BODY.length, sha256: SHA256 };
+      taken[request.lane].push(received(request.tag, answer));
     },
   };
 }

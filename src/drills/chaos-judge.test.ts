@@ -5,28 +5,15 @@ import type { ActOutcome, ChaosLedger } from './chaos.ts';
 import { ACTS, type ActName } from './chaos-acts.ts';
 import { costOf, judgeChaos } from './chaos-judge.ts';
 import type { Visit } from './chaos-load.ts';
+import { CUT, HEARD } from './testing/exchange.ts';
 import type { Heard } from './types.ts';
 import type { Fault } from './witness.ts';
 
 const AT = 1_000;
 const RESTORED = 2_000;
 
-const WHOLE: Heard = {
-  status: 200,
-  own: null,
-  requestId: null,
-  bytes: 10,
-  sha256: '',
-  ended: true,
-  closed: true,
-  stream: null,
-  ttfbMs: 1,
-  latencyMs: 2,
-  failure: null,
-  sent: true,
-};
-const CUT: Heard = { ...WHOLE, ended: false, closed: false, failure: 'cut' };
-const REFUSED: Heard = { ...CUT, status: 0, failure: 'connect', sent: false };
+const LOST: Heard = { ...HEARD, ...CUT };
+const REFUSED: Heard = { ...LOST, status: 0, failure: 'connect', sent: false };
 
 function visit(heard: Heard, began: number, ended = began + 10): Visit {
   const request = {
@@ -47,8 +34,8 @@ function outcome(name: ActName, different: Partial<ActOutcome> = {}): ActOutcome
   return {
     act,
     workers: 2,
-    streams: Array.from({ length: 4 }, () => visit(WHOLE, 0, 3_000)),
-    arrivals: [visit(WHOLE, 900), visit(WHOLE, 1_100), visit(WHOLE, 2_100)],
+    streams: Array.from({ length: 4 }, () => visit(HEARD, 0, 3_000)),
+    arrivals: [visit(HEARD, 900), visit(HEARD, 1_100), visit(HEARD, 2_100)],
     at: AT,
     restoredAt: RESTORED,
     left: [],
@@ -76,7 +63,7 @@ function failing(
 }
 
 const cutStreams = (count: number): Visit[] =>
-  Array.from({ length: 4 }, (_, i) => visit(i < count ? CUT : WHOLE, 0, i < count ? AT : 3_000));
+  Array.from({ length: 4 }, (_, i) => visit(i < count ? LOST : HEARD, 0, i < count ? AT : 3_000));
 
 test('an act that costs nothing meets every check', () => {
   for (const { name } of ACTS) assert.deepEqual(failing(outcome(name)), []);
@@ -97,8 +84,8 @@ test('streams may be lost only where processes are killed, and only as many as t
 });
 
 test('refusal is excused until the proxy is whole again, where nobody listens', () => {
-  const during = [visit(REFUSED, 1_100), visit(REFUSED, 1_200), visit(WHOLE, 1_300)];
-  const late = [visit(WHOLE, 1_100), visit(REFUSED, 2_001)];
+  const during = [visit(REFUSED, 1_100), visit(REFUSED, 1_200), visit(HEARD, 1_300)];
+  const late = [visit(HEARD, 1_100), visit(REFUSED, 2_001)];
   for (const name of ['terminate', 'kill-supervisor', 'kill'] as const) {
     assert.deepEqual(failing(outcome(name, { arrivals: during })), []);
     assert.deepEqual(failing(outcome(name, { arrivals: late })), ['recovery']);
@@ -109,8 +96,8 @@ test('refusal is excused until the proxy is whole again, where nobody listens', 
 });
 
 test('an arrival that was let in may be lost only with the process that was killed', () => {
-  const before = [visit(CUT, 995, 1_001)];
-  const after = [visit(CUT, 1_005, 1_011)];
+  const before = [visit(LOST, 995, 1_001)];
+  const after = [visit(LOST, 1_005, 1_011)];
   assert.deepEqual(failing(outcome('kill-worker', { arrivals: before })), []);
   assert.deepEqual(failing(outcome('kill-worker', { arrivals: after })), ['recovery']);
   for (const name of ['renew', 'terminate', 'kill-supervisor'] as const) {
@@ -122,7 +109,7 @@ test('how long nobody was let in is measured from the first refusal to the next 
   const arrivals = [
     visit(REFUSED, 1_000),
     visit(REFUSED, 1_200),
-    visit(WHOLE, 1_450),
+    visit(HEARD, 1_450),
     visit(REFUSED, 1_500, 1_505),
   ];
   const cost = costOf(outcome('terminate', { arrivals }));

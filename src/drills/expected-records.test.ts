@@ -3,24 +3,11 @@ import { test } from 'node:test';
 
 import { compareClasses, createClasses, expectedRecord } from './expected-records.ts';
 import { planOf, requestOf } from './plan.ts';
+import { CUT, HEARD } from './testing/exchange.ts';
 import type { Heard } from './types.ts';
 
 const REQUEST = requestOf(planOf('soak'), 0, true);
-const WHOLE: Heard = {
-  status: 200,
-  own: null,
-  requestId: 'req_1',
-  bytes: 10,
-  sha256: 'aa',
-  ended: true,
-  closed: true,
-  stream: { stopped: true, error: null },
-  ttfbMs: 1,
-  latencyMs: 2,
-  failure: null,
-  sent: true,
-};
-const CUT = { ended: false, closed: false, failure: 'cut' } as const;
+const WHOLE: Heard = { ...HEARD, requestId: 'req_1' };
 
 for (const [what, over, expected] of [
   ['a whole stream', {}, ['complete', null, true]],

@@ -2,11 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 
-import type { ReceivedRequest } from '../twin/types.ts';
 import { matchRequests } from './request-match.ts';
+import { type Received, received } from './testing/exchange.ts';
 import type { DrillLane, DrillRecord } from './types.ts';
-
-type Draft = { -readonly [K in keyof ReceivedRequest]: ReceivedRequest[K] };
 
 const RECORD: DrillRecord = {
   lane: 'zai',
@@ -24,35 +22,14 @@ const RECORD: DrillRecord = {
 const NONE = { answered: 0, compared: 0, unknown: 0, differing: 0, missing: 0, notWhole: 0 };
 
 /** A request that the twin answered with 10 bytes. */
-function answered(requestId: string | null, over: Partial<ReceivedRequest> = {}): Draft {
-  return {
-    id: 1,
-    at: 0,
-    protocol: 'h1',
-    method: 'POST',
-    path: '/api/anthropic/v1/messages?beta=true',
-    rawHeaders: [],
-    body: Buffer.alloc(0),
-    whole: true,
-    connection: 1,
-    aborted: false,
-    broken: null,
-    fault: null,
-    answer: {
-      status: 200,
-      requestId,
-      bytes: 10,
-      sha256: 'aa',
-      ended: true,
-      prefixSha256: () => null,
-    },
-    ...over,
-  };
+function answered(requestId: string | null, over: Partial<Received> = {}): Received {
+  const path = '/api/anthropic/v1/messages?beta=true';
+  return { ...received('', { requestId }), path, ...over };
 }
 
 /** A twin that is told what arrived, and the match that remembers it. */
 function scene(keptMax?: number) {
-  const kept: Record<DrillLane, Draft[]> = { anthropic: [], zai: [] };
+  const kept: Record<DrillLane, Received[]> = { anthropic: [], zai: [] };
   const endpoint = (lane: DrillLane) => ({
     requests: () => [...kept[lane]],
     clear: () => {
@@ -68,7 +45,7 @@ function scene(keptMax?: number) {
   return {
     match,
     /** Arrives, and is forgotten by whoever reads the twin. */
-    arrive: (...requests: readonly Draft[]) => {
+    arrive: (...requests: readonly Received[]) => {
       assert(match.twin !== null);
       kept.zai.push(...requests);
       assert.equal(match.twin.zai.requests().length, kept.zai.length);

@@ -4,24 +4,11 @@ import { describe as group, test } from 'node:test';
 import { countRecords, type LedgerCount } from './ledger-check.ts';
 import { planOf, requestOf } from './plan.ts';
 import { type Counts, createTally } from './tally.ts';
+import { HEARD } from './testing/exchange.ts';
 import type { DrillRecord, Heard } from './types.ts';
 import { type Evidence, judge } from './verdict.ts';
 import type { Sighting } from './witness.ts';
 
-const GOOD: Heard = {
-  status: 200,
-  own: null,
-  requestId: null,
-  bytes: 10,
-  sha256: 'aa',
-  ended: true,
-  stream: { stopped: true, error: null },
-  closed: true,
-  ttfbMs: 1,
-  latencyMs: 2,
-  failure: null,
-  sent: true,
-};
 const HAIKU = 'claude-haiku-5-5';
 /** Of the first exchange. */
 const RECORD: DrillRecord = {
@@ -59,8 +46,8 @@ function sighting(over: Partial<Sighting> = {}): Sighting {
 function evidence(second: Partial<Heard> = {}, seen: Partial<Sighting> = {}): Evidence {
   const counts = createTally();
   const plan = planOf('soak');
-  counts.add(requestOf(plan, 0, true), GOOD, sighting());
-  counts.add(requestOf(plan, 1, true), { ...GOOD, ...second }, sighting(seen));
+  counts.add(requestOf(plan, 0, true), HEARD, sighting());
+  counts.add(requestOf(plan, 1, true), { ...HEARD, ...second }, sighting(seen));
   return {
     name: 'soak',
     counts,
@@ -121,7 +108,7 @@ group('a drill', () => {
   test('in which nothing came whole fails', () => {
     const given = evidence();
     const counts = createTally();
-    counts.add(requestOf(planOf('soak'), 0, true), { ...GOOD, status: 503 }, sighting());
+    counts.add(requestOf(planOf('soak'), 0, true), { ...HEARD, status: 503 }, sighting());
     assert(failing({ ...given, counts, ledger: null }).includes('streams'));
   });
 
@@ -303,7 +290,7 @@ group('a drill with an agent', () => {
 test('warmup wants its three answers on the lanes and by the decisions of the contract', () => {
   const counts = createTally();
   const plan = planOf('warmup');
-  for (const index of [0, 1, 2]) counts.add(requestOf(plan, index, true), GOOD, sighting());
+  for (const index of [0, 1, 2]) counts.add(requestOf(plan, index, true), HEARD, sighting());
   const by = (haiku: string): Evidence => {
     const decisions = new Map([
       [haiku, 1],

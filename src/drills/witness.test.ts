@@ -1,59 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import type { ReceivedRequest } from '../twin/types.ts';
 import { planOf, requestOf } from './plan.ts';
-import type { DrillLane, DrillRequest, Heard } from './types.ts';
+import { CUT, HEARD, type Received, received } from './testing/exchange.ts';
+import type { DrillLane, DrillRequest } from './types.ts';
 import { createWitness, type Fault, type Sighting } from './witness.ts';
 
-type Draft = { -readonly [K in keyof ReceivedRequest]: ReceivedRequest[K] };
-
 const REQUEST = requestOf(planOf('soak'), 0, true);
-const HEARD: Heard = {
-  status: 200,
-  own: null,
-  requestId: null,
-  bytes: 10,
-  sha256: 'aa',
-  ended: true,
-  stream: null,
-  closed: true,
-  ttfbMs: 1,
-  latencyMs: 2,
-  failure: null,
-  sent: true,
-};
-const CUT = { ended: false, closed: false, failure: 'cut' } as const;
 
-function arrival(request: DrillRequest, answer: Partial<ReceivedRequest['answer']> = {}): Draft {
-  return {
-    id: 1,
-    at: 0,
-    protocol: 'h1',
-    method: 'POST',
-    path: '/v1/messages',
-    rawHeaders: [],
-    body: Buffer.from(request.prompt),
-    whole: true,
-    connection: 1,
-    aborted: false,
-    broken: null,
-    fault: null,
-    answer: {
-      status: 200,
-      requestId: 'req_1',
-      bytes: 10,
-      sha256: 'aa',
-      ended: true,
-      prefixSha256: () => null,
-      ...answer,
-    },
-  };
+function arrival(request: DrillRequest, answer: Partial<Received['answer']> = {}): Received {
+  return received(request.prompt, answer);
 }
 
 /** A twin that is told what arrived. */
 function scene() {
-  const kept: Record<DrillLane, Draft[]> = { anthropic: [], zai: [] };
+  const kept: Record<DrillLane, Received[]> = { anthropic: [], zai: [] };
   const endpoint = (lane: DrillLane) => ({
     requests: () => [...kept[lane]],
     clear: () => {
@@ -69,7 +30,7 @@ function scene() {
     },
     (_request, _heard, { fault }) => void faults.push(fault),
   );
-  return { witness, faults, arrive: (lane: DrillLane, one: Draft) => void kept[lane].push(one) };
+  return { witness, faults, arrive: (lane: DrillLane, one: Received) => void kept[lane].push(one) };
 }
 
 const TURN = { sha256: null } as const;
@@ -216,7 +177,7 @@ test('a request that came three times was repeated too often', () => {
 
 test('the faults of all tries, and their number, are told', () => {
   const kept: Sighting[] = [];
-  const endpoint = (requests: Draft[]) => ({
+  const endpoint = (requests: Received[]) => ({
     requests: () => requests.splice(0),
     clear: () => undefined,
   });

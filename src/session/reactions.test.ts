@@ -2,23 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planOf, requestOf } from '../drills/plan.ts';
 import { createTally } from '../drills/tally.ts';
+import { HEARD } from '../drills/testing/exchange.ts';
 import type { Heard } from '../drills/types.ts';
 import { differenceOf, isUneven } from './reactions.ts';
-
-const HEARD: Heard = {
-  status: 200,
-  own: null,
-  requestId: null,
-  bytes: 10,
-  sha256: 'aa',
-  ended: true,
-  closed: true,
-  stream: { stopped: true, error: null },
-  ttfbMs: 10,
-  latencyMs: 20,
-  failure: null,
-  sent: true,
-};
 
 function outcomeOf(exchanges: readonly Partial<Heard>[]) {
   const counts = createTally();
