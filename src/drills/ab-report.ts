@@ -73,6 +73,23 @@ export function summaryAb(all: readonly AbEvidence[], { client, via }: AbHow) {
   };
 }
 
+/** What it found, a line for each quantity, and what it checked; for whoever keeps it. */
+export function findingsOfAb({ outcome }: AbEvidence): Check[] {
+  const { plan, comparisons } = outcome;
+  const found = comparisons.map((one): Check => {
+    const name = `${plan.name} ${one.name}`;
+    const detail = comparisonLines(one)
+      .map((line) => line.trim().replace(/ {2,}/g, ' '))
+      .join('; ');
+    return { name, met: null, detail };
+  });
+  const checks = checksOf(outcome).map((check) => ({
+    ...check,
+    name: `${plan.name} ${check.name}`,
+  }));
+  return [...found, ...checks];
+}
+
 function loadOf({ block, rttMs }: AbCase): string {
   const size = block.promptBytes === 0 ? '' : ` of ${block.promptBytes / 1e6} MB each`;
   const rtt = rttMs === 0 ? '' : `; an emulated round trip of ${rttMs} ms to the twin`;

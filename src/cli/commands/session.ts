@@ -3,7 +3,9 @@
  * session which was interrupted goes on with the phase that was under way.
  */
 import { isRunning, readStatus } from '../../admin/client.ts';
+import { findingsOfAb } from '../../drills/ab-report.ts';
 import { planOf } from '../../drills/plan.ts';
+import { createRawClient } from '../../drills/raw-client.ts';
 import type { DrillOutcome } from '../../drills/run.ts';
 import { BundleRefused, writeBundle } from '../../session/bundle.ts';
 import { updateCriteria } from '../../session/gates/criteria.ts';
@@ -21,6 +23,7 @@ import {
 import { differenceOf, isUneven } from '../../session/reactions.ts';
 import { NO_FIGURES, type Phase } from '../../session/record.ts';
 import { appendPhase, beginSession, readSession } from '../../session/record-file.ts';
+import { compareSides } from '../drill/ab.ts';
 import { chaosPhase } from '../drill/chaos.ts';
 import { stopOnSignal, teller } from '../drill/progress.ts';
 import { CliError, EXIT } from '../failure.ts';
@@ -33,9 +36,11 @@ import { openStage, type Stage, type StageOptions } from '../session/stage.ts';
 import { homeOf, type JsonOption } from '../settings.ts';
 import { writeVersions } from '../versions.ts';
 import { findingsOf } from './doctor.ts';
-import { drill } from './drill.ts';
 import { CRITERIA } from './gates.ts';
 import { leaveHandoff } from './handoff.ts';
+
+/** Exchanges of a comparison in a quick session. */
+const AB_COUNT_QUICK = 40;
 
 interface SessionOptions extends Omit<StageOptions, 'client'>, JsonOption {
   readonly client?: StageOptions['client'];
@@ -121,21 +126,19 @@ const PHASES: Readonly<Record<SessionPhase, (scene: Scene) => Promise<void>>> = 
   preflight,
   warmup,
   soak: async (scene) => {
-    const { stage } = await onStage(scene);
+    const stage = await onStage(scene);
     await stage.drill(drillOfPhase('soak', scene.size));
   },
   parallel,
   burst,
   chaos,
-  ab: async ({ options, size }) => {
-    await drill({ ...options, client: 'raw', ...(size.quick ? { count: 40 } : {}) }, ['ab']);
-  },
+  ab,
 };
 
 /** Its proxy is started when the first drill needs it, also after an interruption. */
-async function onStage(scene: Scene): Promise<{ stage: Stage }> {
+async function onStage(scene: Scene): Promise<Stage> {
   scene.stage ??= await openStage(scene.options, scene.stop, teller());
-  return { stage: scene.stage };
+  return scene.stage;
 }
 
 async function preflight(scene: Scene): Promise<void> {
@@ -143,7 +146,7 @@ async function preflight(scene: Scene): Promise<void> {
   const start = new Date();
   const findings = await findingsOf(options);
   await writeVersions(home, options.claude);
-  const { stage } = await onStage(scene);
+  const stage = await onStage(scene);
   say(`drives ${stage.name}, with ${options.client}`);
   const checks = findings.map(({ check, level, message, mend }) => ({
     name: check,
@@ -153,26 +156,36 @@ async function preflight(scene: Scene): Promise<void> {
   const isMet = checks.every(({ met }) => met);
   for (const { name, met, detail } of checks) if (!met) say(`${name}: ${detail}`);
   await appendPhase(home, {
-    name: 'preflight',
+    ...emptyPhase('preflight', start, isMet),
+    lanes: stage.simulated ? 'twin' : 'real',
+    client: options.client,
+    checks,
+  });
+}
+
+/** A phase that drove nothing through the proxy of the session. */
+function emptyPhase(name: SessionPhase, start: Date, isMet: boolean): Phase {
+  return {
+    name,
     start: start.toISOString(),
     end: new Date().toISOString(),
     verdict: isMet ? 'met' : 'not_met',
     command: commandTyped(),
-    lanes: stage.simulated ? 'twin' : 'real',
-    client: options.client,
+    lanes: 'twin',
+    client: 'raw',
     alternates: null,
     faults: null,
     switches: null,
     marks: [],
     figures: NO_FIGURES,
     isolation: null,
-    checks,
-  });
+    checks: [],
+  };
 }
 
 /** A key that is taken in the other header only is said: the proxy has found out, and keeps to it. */
 async function warmup(scene: Scene): Promise<void> {
-  const { stage } = await onStage(scene);
+  const stage = await onStage(scene);
   const before = await headerModes(scene);
   let changes: readonly string[] = [];
   await stage.drill(planOf('warmup'), async (phase) => {
@@ -200,7 +213,7 @@ async function headerModes({ home }: Scene): Promise<Map<string, string>> {
 
 /** Where the upstream has no room, once more with waits. */
 async function parallel(scene: Scene): Promise<void> {
-  const { stage } = await onStage(scene);
+  const stage = await onStage(scene);
   const plan = drillOfPhase('parallel', scene.size);
   const busy = (await stage.drill(plan)).ledger?.busy ?? 0;
   if (busy === 0 || scene.stop.aborted) return;
@@ -216,7 +229,7 @@ async function parallel(scene: Scene): Promise<void> {
 
 /** Where answers come unevenly, once more over HTTP/1.1 alone. */
 async function burst(scene: Scene): Promise<void> {
-  const { stage } = await onStage(scene);
+  const stage = await onStage(scene);
   const plan = drillOfPhase('burst', scene.size);
   const first: DrillOutcome = await stage.drill(plan);
   if (!isUneven(first) || scene.stop.aborted) return;
@@ -236,7 +249,7 @@ async function burst(scene: Scene): Promise<void> {
 /** It ends and kills its proxy, so it is never one that somebody uses. */
 async function chaos(scene: Scene): Promise<void> {
   const { home, options, size, stop } = scene;
-  const { stage } = await onStage(scene);
+  const stage = await onStage(scene);
   if (!stage.isOwn) {
     say('chaos ends and kills its proxy: it is left out while one runs for the home');
     return;
@@ -245,6 +258,25 @@ async function chaos(scene: Scene): Promise<void> {
   scene.stage = null;
   const concurrency = size.quick ? CHAOS_STREAMS.quick : CHAOS_STREAMS.full;
   await chaosPhase({ ...options, home, concurrency }, stop);
+}
+
+/** Two proxies of its own beside each other, in homes below this one; a difference is no failure. */
+async function ab({ home, options, size, stop }: Scene): Promise<void> {
+  const start = new Date();
+  const { config } = options;
+  const all = await compareSides(
+    {
+      home,
+      ...(config === undefined ? {} : { config }),
+      ...(size.quick ? { count: AB_COUNT_QUICK } : {}),
+    },
+    { name: 'raw', clients: createRawClient, stop, tell: teller() },
+  );
+  if (stop.aborted) return;
+  const isMet = all.every(({ outcome }) => outcome.ok);
+  const phase = { ...emptyPhase('ab', start, isMet), checks: all.flatMap(findingsOfAb) };
+  await appendPhase(home, phase);
+  for (const { name, met, detail } of phase.checks) if (met === null) say(`${name}: ${detail}`);
 }
 
 async function interrupted({ home, size }: Scene): Promise<number> {

@@ -47,6 +47,19 @@ type Closers = (() => Promise<void>)[];
 
 /** Exit code 1 where a check is not met, 130 where it was interrupted. */
 export async function abDrill(options: AbOptions, tools: AbTools): Promise<number> {
+  const all = await compareSides(options, tools);
+  const how = { client: tools.name, via: viaOf(options) } as const;
+  if (options.json === true) printJson(summaryAb(all, how));
+  else print(describeAb(all, how));
+  if (tools.stop.aborted) return EXIT.interrupted;
+  return all.every(({ outcome }) => outcome.ok) ? EXIT.done : EXIT.failed;
+}
+
+/** Runs the comparisons that are asked for; fewer where it is stopped. */
+export async function compareSides(
+  options: AbOptions,
+  tools: AbTools,
+): Promise<readonly AbEvidence[]> {
   if (options.pauseMs !== undefined || options.proxy !== undefined) {
     throw new CliError(
       'drill ab compares proxies of its own without pause; it takes no --pause-ms and no --proxy',
@@ -64,11 +77,7 @@ export async function abDrill(options: AbOptions, tools: AbTools): Promise<numbe
   } finally {
     if (home !== work || all.length === 0) rmSync(work, { recursive: true, force: true });
   }
-  const how = { client: tools.name, via: viaOf(options) } as const;
-  if (options.json === true) printJson(summaryAb(all, how));
-  else print(describeAb(all, how));
-  if (tools.stop.aborted) return EXIT.interrupted;
-  return all.every(({ outcome }) => outcome.ok) ? EXIT.done : EXIT.failed;
+  return all;
 }
 
 interface Place {
