@@ -51,7 +51,7 @@ test('a quick session: interrupted in its soak, gone on with, and all that it le
     ],
   );
 
-  const args = ['session', '--quick', '--resume', '--home', home, '--json'];
+  const args = ['session', '--quick', '--resume', '--ab', '--home', home, '--json'];
   const resumed = await runCommand(args, { home });
   assert.equal(resumed.code, 0, `${resumed.stdout}${resumed.stderr}`);
   assert.match(resumed.stderr, /warmup: done before/);
@@ -59,7 +59,11 @@ test('a quick session: interrupted in its soak, gone on with, and all that it le
   assert.equal(ok, true);
   assert.equal(recordOf(home)?.id, begun?.id);
   const met = phases.filter(({ verdict }) => verdict === 'met').map(({ name }) => name);
-  assert.deepEqual(met, ['preflight', 'warmup', 'soak', 'parallel', 'burst', 'chaos']);
+  assert.deepEqual(met, ['preflight', 'warmup', 'soak', 'parallel', 'burst', 'chaos', 'ab']);
+  const compared = phases.at(-1)?.checks.map(({ name }) => name) ?? [];
+  for (const name of ['http2 mixture latency', 'http2 uploads throughput', 'header-mode ttfb']) {
+    assert(compared.includes(name), name);
+  }
   assert.deepEqual(
     gates.map((gate) => [gate.name, gate.met]),
     [
