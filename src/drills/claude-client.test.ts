@@ -83,7 +83,7 @@ function stage(t: Scene, manner: Manner, more: Partial<ClaudeOptions> = {}): Sta
       return child;
     },
     simulated: true,
-    notes: '/work/notes.txt',
+    notes: '/home/dev/notes.txt',
     turnsMax: 100,
     stallMs: 20_000,
     tell: (trouble) => void told.push(trouble),

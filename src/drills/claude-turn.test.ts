@@ -6,7 +6,7 @@ import { turnOf } from './claude-turn.ts';
 import { planOf, requestOf } from './plan.ts';
 
 const REQUESTS = Array.from({ length: 200 }, (_, index) => requestOf(planOf('soak'), index, true));
-const SETTING = { simulated: true, notes: '/work/notes.txt' };
+const SETTING = { simulated: true, notes: '/home/dev/notes.txt' };
 
 test('the twin is asked for the very text that must be shown, the last turn of a tool included', () => {
   const kinds = new Set(REQUESTS.map(({ shape }) => shape));

@@ -3,20 +3,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 
 import { matchRequests } from './request-match.ts';
-import { type Received, received } from './testing/exchange.ts';
+import { RECORD, type Received, received } from './testing/exchange.ts';
 import type { DrillLane, DrillRecord } from './types.ts';
 
-const RECORD: DrillRecord = {
+const ZAI_RECORD: DrillRecord = {
+  ...RECORD,
   lane: 'zai',
   decision: 'forced_model',
   model: 'claude-haiku-5-5',
-  op: 'stream',
-  status: 200,
-  sse: 'complete',
-  err_type: null,
-  intact: true,
-  retry: false,
-  bytes_down: 10,
   request_id: 'a',
 };
 const NONE = { answered: 0, compared: 0, unknown: 0, differing: 0, missing: 0, notWhole: 0 };
@@ -56,16 +50,16 @@ function scene(keptMax?: number) {
 }
 
 for (const [what, requests, records, expected] of [
-  ['a record of each request', [answered('a')], [RECORD], { answered: 1, compared: 1 }],
+  ['a record of each request', [answered('a')], [ZAI_RECORD], { answered: 1, compared: 1 }],
   [
     'the same id twice, since the bytes were the same',
     [answered('a'), answered('a')],
-    [RECORD, RECORD],
+    [ZAI_RECORD, ZAI_RECORD],
     { answered: 2, compared: 2 },
   ],
   ['a record of other bytes', [answered('a')], [{ bytes_down: 9 }], { differing: 1 }],
-  ['a record of a request that never came', [], [RECORD], { unknown: 1 }],
-  ['two records of one request', [answered('a')], [RECORD, RECORD], { unknown: 1 }],
+  ['a record of a request that never came', [], [ZAI_RECORD], { unknown: 1 }],
+  ['two records of one request', [answered('a')], [ZAI_RECORD, ZAI_RECORD], { unknown: 1 }],
   [
     'a good record without an id, and nothing without an id that was sent',
     [],
@@ -79,7 +73,7 @@ for (const [what, requests, records, expected] of [
     { compared: 1 },
   ],
   ['an error of the proxy’s own', [], [{ request_id: null, status: 502 }], {}],
-  ['a request without a record', [answered('a'), answered('b')], [RECORD], { missing: 1 }],
+  ['a request without a record', [answered('a'), answered('b')], [ZAI_RECORD], { missing: 1 }],
   [
     'an attempt that the proxy made again',
     [answered('b'), answered('a')],
@@ -98,7 +92,7 @@ for (const [what, requests, records, expected] of [
       answered('a', { fault: 'error_event', answer: { ...answered('a').answer, bytes: 7 } }),
       answered('a'),
     ],
-    [{ intact: false, bytes_down: 7 }, RECORD],
+    [{ intact: false, bytes_down: 7 }, ZAI_RECORD],
     { compared: 2, differing: 0, notWhole: 0 },
   ],
   [
@@ -122,7 +116,7 @@ for (const [what, requests, records, expected] of [
         answer: { ...answered('a').answer, ended: false },
       }),
     ],
-    [RECORD],
+    [ZAI_RECORD],
     { answered: 0, differing: 1 },
   ],
   [
@@ -136,7 +130,7 @@ for (const [what, requests, records, expected] of [
   test(what, () => {
     const { match, arrive } = scene();
     arrive(...requests);
-    for (const record of records) match.recorded({ ...RECORD, ...record });
+    for (const record of records) match.recorded({ ...ZAI_RECORD, ...record });
     const found = match.count();
     assert.deepEqual(found, {
       ...NONE,
@@ -155,7 +149,7 @@ test('a request that is still being answered when it is forgotten is remembered 
   request.answer = { ...request.answer, bytes: 0, ended: false };
   arrive(request);
   request.answer = { ...request.answer, requestId: 'a', bytes: 10, ended: true };
-  match.recorded(RECORD);
+  match.recorded(ZAI_RECORD);
   assert.deepEqual(match.count(), { ...NONE, answered: 1, compared: 1 });
 });
 
@@ -175,7 +169,7 @@ test('a fault that does not break an answer off leaves it whole, however late it
   arrive(request);
   arrive();
   request.answer = { ...request.answer, bytes: 10, ended: true };
-  match.recorded(RECORD);
+  match.recorded(ZAI_RECORD);
   assert.deepEqual(match.count(), { ...NONE, answered: 1, compared: 1 });
 });
 
@@ -185,11 +179,11 @@ test('of more requests than are kept a share is compared, and what is wrong in i
       const { match, arrive } = scene(16);
       for (const id of ids) arrive(answered(id));
       // Each record of other bytes than were sent, and one of no request for each of them.
-      for (const id of ids) match.recorded({ ...RECORD, request_id: id, bytes_down: 9 });
+      for (const id of ids) match.recorded({ ...ZAI_RECORD, request_id: id, bytes_down: 9 });
       const { compared, differing, unknown, missing } = match.count();
       assert(compared <= 16 && compared === differing, `${compared} compared`);
       assert.deepEqual([unknown, missing], [0, 0]);
-      for (const id of ids) match.recorded({ ...RECORD, request_id: id });
+      for (const id of ids) match.recorded({ ...ZAI_RECORD, request_id: id });
       assert.equal(match.count().unknown, compared);
     }),
   );
@@ -198,7 +192,7 @@ test('of more requests than are kept a share is compared, and what is wrong in i
 test('without a twin only what the records say of themselves is told', () => {
   const match = matchRequests(null);
   assert.equal(match.twin, null);
-  match.recorded(RECORD);
-  match.recorded({ ...RECORD, sse: 'cut', intact: false });
+  match.recorded(ZAI_RECORD);
+  match.recorded({ ...ZAI_RECORD, sse: 'cut', intact: false });
   assert.deepEqual(match.count(), { ...NONE, notWhole: 1 });
 });

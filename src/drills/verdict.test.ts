@@ -4,26 +4,12 @@ import { describe as group, test } from 'node:test';
 import { countRecords, type LedgerCount } from './ledger-check.ts';
 import { planOf, requestOf } from './plan.ts';
 import { type Counts, createTally } from './tally.ts';
-import { HEARD } from './testing/exchange.ts';
+import { HEARD, RECORD } from './testing/exchange.ts';
 import type { DrillRecord, Heard } from './types.ts';
 import { type Evidence, judge } from './verdict.ts';
 import type { Sighting } from './witness.ts';
 
 const HAIKU = 'claude-haiku-5-5';
-/** Of the first exchange. */
-const RECORD: DrillRecord = {
-  lane: 'anthropic',
-  decision: 'default',
-  model: 'claude-sonnet-5-5',
-  op: 'stream',
-  status: 200,
-  sse: 'complete',
-  err_type: null,
-  intact: true,
-  retry: false,
-  bytes_down: 10,
-  request_id: null,
-};
 
 /** A ledger that agrees with what the clients had. */
 function ledgerOf(counts: Counts): LedgerCount {

@@ -1,6 +1,6 @@
 /** One exchange as both ends of it have it, for the tests of this room: all went well. */
 import type { ReceivedRequest } from '../../twin/types.ts';
-import type { Heard } from '../types.ts';
+import type { DrillRecord, Heard } from '../types.ts';
 
 /** What a client had of a stream of ten bytes. */
 export const HEARD: Heard = {
@@ -16,6 +16,21 @@ export const HEARD: Heard = {
   latencyMs: 2,
   failure: null,
   sent: true,
+};
+
+/** What the ledger has of it, from a twin that gives its answers no id. */
+export const RECORD: DrillRecord = {
+  lane: 'anthropic',
+  decision: 'default',
+  model: 'claude-sonnet-5-5',
+  op: 'stream',
+  status: 200,
+  sse: 'complete',
+  err_type: null,
+  intact: true,
+  retry: false,
+  bytes_down: 10,
+  request_id: null,
 };
 
 /** The same cut before its end. */
