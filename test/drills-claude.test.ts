@@ -7,6 +7,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, suite, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
+import { isLiving } from '../src/cli/drill/processes.ts';
 import { AGENT_NOTES_MAX } from '../src/core/limits.ts';
 import { headerOf, startTwin } from '../src/twin/index.ts';
 import { messages } from './support/ask.ts';
@@ -46,15 +47,6 @@ async function notedClaude(home: string) {
 function splitOnce(text: string, mark: string): [string, string] {
   const at = text.indexOf(mark);
   return [text.slice(0, at), text.slice(at + 1)];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** A soak under way, which has had an answer, and its Claude Code. */
@@ -167,7 +159,7 @@ suite('a drill with Claude Code', { skip, concurrency: 2 }, () => {
     const value = JSON.parse(stdout) as Summary;
     assert.deepEqual(failing(value), []);
     assert(value.exchanges > 0);
-    for (const pid of await pids()) assert.equal(isAlive(pid), false, `${pid} lives`);
+    for (const pid of await pids()) assert.equal(isLiving(pid), false, `${pid} lives`);
   });
 
   test('a drill that is killed leaves no Claude Code behind', async (t) => {
@@ -175,7 +167,7 @@ suite('a drill with Claude Code', { skip, concurrency: 2 }, () => {
     child.kill('SIGKILL');
     await done;
     // Polled, since nothing tells of the end of a process that is not our child.
-    while ((await pids()).some(isAlive)) await wait(20);
+    while ((await pids()).some(isLiving)) await wait(20);
   });
 });
 

@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 
+import { isLiving } from './processes.ts';
+
 const GUARD = new URL('./guard.ts', import.meta.url).href;
 
 /** Starts two sleepers under guard, ends one, prints the id of the other, and does as it is told. */
@@ -29,15 +31,6 @@ other.unref();
 ${then}
 `;
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 for (const [what, then, ending] of [
   ['is killed', 'setInterval(() => {}, 1000);', 'SIGKILL'],
   ['exits', 'process.exit(3);', null],
@@ -54,6 +47,6 @@ for (const [what, then, ending] of [
     assert(pid > 0);
     if (ending !== null) child.kill(ending);
     // Polled, since nothing tells of the end of a process that is not our child.
-    while (isAlive(pid) || existsSync(folder)) await wait(20);
+    while (isLiving(pid) || existsSync(folder)) await wait(20);
   });
 }
