@@ -4,11 +4,17 @@
  * home, all output, the control socket's answers and the metrics; plain and encoded.
  */
 import assert from 'node:assert/strict';
-import { randomBytes, randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { describe, test } from 'node:test';
 import { callControl } from '../src/admin/client.ts';
+import {
+  CANARY_PROMPTS,
+  type Canaries,
+  canaryHeaders,
+  canaryMessages,
+  mintCanaries,
+} from '../src/cli/verify/canaries.ts';
 import type { AnomalyRecord } from '../src/ledger/record.ts';
 import { type ReceivedRequest, startTwin } from '../src/twin/index.ts';
 import { runCommand } from './support/command.ts';
@@ -19,27 +25,6 @@ import { startRig } from './support/rig.ts';
 
 const HAIKU = 'claude-haiku-5-5';
 const SONNET = 'claude-sonnet-5-5';
-
-/** Obviously fake, and found nowhere by chance. Characters that encodings change are among them. */
-function mint() {
-  const random = (): string => randomBytes(12).toString('hex');
-  return {
-    apiKey: `sk-ant-api03-canary-${random()}`,
-    oauth: `sk-ant-oat01-canary-${random()}`,
-    zaiKey: `${randomBytes(16).toString('hex')}.Canary${random().slice(0, 10)}`,
-    proxyToken: `canary/token+${random()}`,
-    cookie: `canary-cookie=${random()}/+`,
-    organisation: `canary-org-${randomUUID()}`,
-    account: `canary-account-${randomUUID()}`,
-    device: `canary-device-${random()}`,
-    session: `canary-session-${randomUUID()}`,
-    attribution: `canary-attribution-${random()}`,
-    sonnetPrompt: `canary "sonnet" prompt ${random()} \\ ü`,
-    haikuPrompt: `canary "haiku" prompt ${random()} \\ ü`,
-  };
-}
-
-type Canaries = ReturnType<typeof mint>;
 
 /** What of the client must never be seen by another provider. */
 const CLIENT_ONLY = [
@@ -87,7 +72,7 @@ function findIn(haystack: Buffer | string, canary: string): boolean {
 }
 
 test('the search finds a canary however it is spelt', () => {
-  const canary = mint().sonnetPrompt;
+  const canary = mintCanaries().sonnetPrompt;
   for (const [name, hidden] of [
     ['plain', `x${canary}y`],
     ['JSON', JSON.stringify({ a: `x${canary}y` })],
@@ -102,66 +87,17 @@ test('the search finds a canary however it is spelt', () => {
   assert(!findIn('nothing here', canary));
 });
 
-/** Everything that a client of Claude Code would send, canaries in every place. */
-function request(
-  c: Canaries,
-  asked: { model: string; auth: 'key' | 'oauth'; prompt: string; agent: boolean; stream: boolean },
-): RequestParts {
-  const text = asked.model === HAIKU ? c.haikuPrompt : c.sonnetPrompt;
-  const userId = JSON.stringify({
-    device_id: c.device,
-    account_uuid: c.account,
-    session_id: c.session,
-  });
+/** The request, and on the way to it the token of the proxy. */
+function request(c: Canaries, asked: Parameters<typeof canaryMessages>[1]): RequestParts {
+  const { path: target, headers, body } = canaryMessages(c, asked);
+  const basic = Buffer.from(`x:${c.proxyToken}`).toString('base64');
   return {
-    path: '/v1/messages?beta=true',
-    fields: {
-      ...headers(c, asked.auth),
-      ...(asked.agent ? { 'x-claude-code-agent-id': 'agent-1' } : {}),
-    },
-    connectFields: [
-      `Proxy-Authorization: Basic ${Buffer.from(`x:${c.proxyToken}`).toString('base64')}`,
-    ],
-    body: Buffer.from(
-      JSON.stringify({
-        model: asked.model,
-        max_tokens: 30,
-        stream: asked.stream,
-        system: [
-          { type: 'text', text: `x-anthropic-billing-header: ${c.attribution}` },
-          { type: 'text', text: 'be brief' },
-        ],
-        messages: [{ role: 'user', content: `${text} ${asked.prompt}` }],
-        metadata: { user_id: userId },
-      }),
-    ),
+    path: target,
+    fields: headers,
+    connectFields: [`Proxy-Authorization: Basic ${basic}`],
+    body,
   };
 }
-
-function headers(c: Canaries, auth: 'key' | 'oauth'): Record<string, string> {
-  return {
-    ...(auth === 'key'
-      ? { 'x-api-key': c.apiKey }
-      : { authorization: `Bearer ${c.oauth}`, 'anthropic-beta': 'oauth-2025-04-20' }),
-    'content-type': 'application/json',
-    'anthropic-version': '2023-06-01',
-    'user-agent': 'claude-cli/2.1.330 (external, cli)',
-    'x-app': 'cli',
-    'x-organization-uuid': c.organisation,
-    'x-claude-code-session-id': c.session,
-    cookie: c.cookie,
-    'x-lanekeeper-token': c.proxyToken,
-  };
-}
-
-const PROMPTS = [
-  'hello',
-  '[twin: events 20]',
-  '[twin: status 429 times=1 retry-after=0]',
-  '[twin: status 529 should-retry=false]',
-  '[twin: status 400]',
-  '[twin: encoding gzip]',
-] as const;
 
 /** Over two hundred exchanges of all kinds. Returns how many. */
 async function traffic(proxy: ProxyProcess, ca: string, c: Canaries): Promise<number> {
@@ -172,7 +108,7 @@ async function traffic(proxy: ProxyProcess, ca: string, c: Canaries): Promise<nu
   };
   for (const shape of ['connect', 'gateway', 'h2'] as const) {
     for (const auth of ['key', 'oauth'] as const) {
-      for (const [index, prompt] of PROMPTS.entries()) {
+      for (const [index, prompt] of CANARY_PROMPTS.entries()) {
         const asked = { auth, prompt, stream: index % 2 === 0 };
         await Promise.all([
           send(shape, request(c, { ...asked, model: HAIKU, agent: true })),
@@ -181,7 +117,7 @@ async function traffic(proxy: ProxyProcess, ca: string, c: Canaries): Promise<nu
         ]);
       }
       const haiku = request(c, { model: HAIKU, auth, prompt: 'count', agent: true, stream: false });
-      const plain = { connectFields: haiku.connectFields ?? [], fields: headers(c, auth) };
+      const plain = { connectFields: haiku.connectFields ?? [], fields: canaryHeaders(c, auth) };
       const broken = haiku.body?.subarray(0, -20) ?? Buffer.alloc(0);
       for (const parts of [
         { ...haiku, path: '/v1/messages/count_tokens' },
@@ -246,7 +182,7 @@ function filesBelow(folder: string): string[] {
 describe('canaries of every kind', () => {
   for (const mode of ['x-api-key', 'authorization'] as const) {
     test(`stay where they belong (keys presented by ${mode})`, async (t) => {
-      const c = mint();
+      const c = mintCanaries();
       const accepts = mode === 'x-api-key' ? 'authorization' : 'both';
       // With the one mode the very first request is refused and sent again in the other.
       const twin = await startTwin({

@@ -3,7 +3,6 @@
  * Claude Code sends, found nowhere by chance, and the requests that carry them all at once.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { OutgoingHttpHeaders } from 'node:http';
 
 export type Canaries = ReturnType<typeof mintCanaries>;
 export type CanaryName = keyof Canaries;
@@ -47,7 +46,7 @@ export const CLIENT_ONLY = [
 export interface CanaryRequest {
   readonly method: string;
   readonly path: string;
-  readonly headers: OutgoingHttpHeaders;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: Buffer;
 }
 
@@ -57,7 +56,7 @@ const HAIKU = 'claude-haiku-5-5';
 const SONNET = 'claude-sonnet-5-5';
 const NO_BODY = Buffer.alloc(0);
 /** What the twin is asked for: all that an answer can be. */
-const PROMPTS = [
+export const CANARY_PROMPTS = [
   'hello',
   '[twin: events 20]',
   '[twin: status 429 times=1 retry-after=0]',
@@ -69,15 +68,21 @@ const PROMPTS = [
 /** One round of requests: both lanes, both kinds of login, and what can not be routed for sure. */
 export function canaryRequests(c: Canaries): readonly CanaryRequest[] {
   return (['key', 'oauth'] as const).flatMap((auth) => {
-    const routed = PROMPTS.flatMap((prompt, index) =>
+    const routed = CANARY_PROMPTS.flatMap((prompt, index) =>
       [HAIKU, SONNET].flatMap((model) =>
         [true, false].map((agent) =>
-          messages(c, { model, auth, agent, prompt, stream: index % 2 === 0 }),
+          canaryMessages(c, { model, auth, agent, prompt, stream: index % 2 === 0 }),
         ),
       ),
     );
-    const haiku = messages(c, { model: HAIKU, auth, agent: true, prompt: 'count', stream: false });
-    const plain = { headers: headersOf(c, auth), body: NO_BODY };
+    const haiku = canaryMessages(c, {
+      model: HAIKU,
+      auth,
+      agent: true,
+      prompt: 'count',
+      stream: false,
+    });
+    const plain = { headers: canaryHeaders(c, auth), body: NO_BODY };
     const key = c[auth === 'key' ? 'apiKey' : 'oauth'];
     return [
       ...routed,
@@ -87,14 +92,15 @@ export function canaryRequests(c: Canaries): readonly CanaryRequest[] {
       { ...plain, method: 'GET', path: '/v1/models' },
       { ...plain, method: 'GET', path: `/v1/none?key=${encodeURIComponent(c.apiKey)}` },
       // An agent that has read a file with its own key: the proxy must refuse it.
-      messages(c, { model: HAIKU, auth, agent: true, prompt: key, stream: true }),
+      canaryMessages(c, { model: HAIKU, auth, agent: true, prompt: key, stream: true }),
       // A key where a name belongs.
-      messages(c, { model: c.apiKey, auth, agent: true, prompt: 'hello', stream: false }),
+      canaryMessages(c, { model: c.apiKey, auth, agent: true, prompt: 'hello', stream: false }),
     ];
   });
 }
 
-function messages(
+/** A request of the Messages API as Claude Code sends it, canaries in every place. */
+export function canaryMessages(
   c: Canaries,
   asked: { model: string; auth: Auth; agent: boolean; prompt: string; stream: boolean },
 ): CanaryRequest {
@@ -112,13 +118,14 @@ function messages(
     metadata: { user_id: JSON.stringify(ids) },
   };
   const agent = asked.agent ? { 'x-claude-code-agent-id': 'agent-1' } : {};
-  const headers = { ...headersOf(c, asked.auth), ...agent };
+  const headers = { ...canaryHeaders(c, asked.auth), ...agent };
   const bytes = Buffer.from(JSON.stringify(body));
   return { method: 'POST', path: '/v1/messages?beta=true', headers, body: bytes };
 }
 
-function headersOf(c: Canaries, auth: Auth): OutgoingHttpHeaders {
-  const login =
+/** The header fields of every request of a client of Claude Code. */
+export function canaryHeaders(c: Canaries, auth: Auth): Readonly<Record<string, string>> {
+  const login: Readonly<Record<string, string>> =
     auth === 'key'
       ? { 'x-api-key': c.apiKey }
       : { authorization: `Bearer ${c.oauth}`, 'anthropic-beta': 'oauth-2025-04-20' };
