@@ -118,3 +118,25 @@ export const NO_FIGURES: PhaseFigures = {
   latency_ms: null,
   ttfb_ms: null,
 };
+
+/**
+ * A phase that ends now and left no records in the ledger of its home: what it is but for its
+ * command and for what it found. It drove the twin with raw requests, or nothing.
+ */
+export function unmarkedPhase(name: string, start: Date, isMet: boolean): Omit<Phase, 'command'> {
+  return {
+    name,
+    start: start.toISOString(),
+    end: new Date().toISOString(),
+    verdict: isMet ? 'met' : 'not_met',
+    lanes: 'twin',
+    client: 'raw',
+    alternates: null,
+    faults: null,
+    switches: null,
+    marks: [],
+    figures: NO_FIGURES,
+    isolation: null,
+    checks: [],
+  };
+}

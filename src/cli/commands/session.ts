@@ -21,7 +21,7 @@ import {
   type SessionSize,
 } from '../../session/plan.ts';
 import { differenceOf, isUneven } from '../../session/reactions.ts';
-import { NO_FIGURES, type Phase } from '../../session/record.ts';
+import { type Phase, unmarkedPhase } from '../../session/record.ts';
 import { appendPhase, beginSession, readSession } from '../../session/record-file.ts';
 import { compareSides } from '../drill/ab.ts';
 import { chaosPhase } from '../drill/chaos.ts';
@@ -156,31 +156,12 @@ async function preflight(scene: Scene): Promise<void> {
   const isMet = checks.every(({ met }) => met);
   for (const { name, met, detail } of checks) if (!met) say(`${name}: ${detail}`);
   await appendPhase(home, {
-    ...emptyPhase('preflight', start, isMet),
+    ...unmarkedPhase('preflight', start, isMet),
+    command: commandTyped(),
     lanes: stage.simulated ? 'twin' : 'real',
     client: options.client,
     checks,
   });
-}
-
-/** A phase that drove nothing through the proxy of the session. */
-function emptyPhase(name: SessionPhase, start: Date, isMet: boolean): Phase {
-  return {
-    name,
-    start: start.toISOString(),
-    end: new Date().toISOString(),
-    verdict: isMet ? 'met' : 'not_met',
-    command: commandTyped(),
-    lanes: 'twin',
-    client: 'raw',
-    alternates: null,
-    faults: null,
-    switches: null,
-    marks: [],
-    figures: NO_FIGURES,
-    isolation: null,
-    checks: [],
-  };
 }
 
 /** A key that is taken in the other header only is said: the proxy has found out, and keeps to it. */
@@ -274,7 +255,11 @@ async function ab({ home, options, size, stop }: Scene): Promise<void> {
   );
   if (stop.aborted) return;
   const isMet = all.every(({ outcome }) => outcome.ok);
-  const phase = { ...emptyPhase('ab', start, isMet), checks: all.flatMap(findingsOfAb) };
+  const phase = {
+    ...unmarkedPhase('ab', start, isMet),
+    command: commandTyped(),
+    checks: all.flatMap(findingsOfAb),
+  };
   await appendPhase(home, phase);
   for (const { name, met, detail } of phase.checks) if (met === null) say(`${name}: ${detail}`);
 }

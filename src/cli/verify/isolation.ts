@@ -9,7 +9,7 @@ import { join } from 'node:path';
 
 import { loadConfig } from '../../config/load.ts';
 import { writtenFiles } from '../../session/places.ts';
-import { NO_FIGURES } from '../../session/record.ts';
+import { NO_FIGURES, unmarkedPhase } from '../../session/record.ts';
 import { appendPhase, readSession } from '../../session/record-file.ts';
 import { searchFiles } from '../../session/secrets/search.ts';
 import { startTwin, type Twin } from '../../twin/index.ts';
@@ -111,22 +111,13 @@ async function search(
 
 async function keep(home: string, start: Date, outcome: Outcome): Promise<void> {
   const { searched, leaks, findings, exchanges } = outcome;
-  const end = new Date();
   const met = findings.length === 0;
+  const seconds = (Date.now() - start.getTime()) / 1_000;
   await appendPhase(home, {
-    name: 'isolation',
-    start: start.toISOString(),
-    end: end.toISOString(),
-    verdict: met ? 'met' : 'not_met',
-    command: 'lanekeeper verify isolation',
-    lanes: 'twin',
-    client: 'raw',
-    alternates: null,
-    faults: null,
-    switches: null,
     // Its records lie in a home of their own.
-    marks: [],
-    figures: { ...NO_FIGURES, seconds: (end.getTime() - start.getTime()) / 1_000, exchanges },
+    ...unmarkedPhase('isolation', start, met),
+    command: 'lanekeeper verify isolation',
+    figures: { ...NO_FIGURES, seconds, exchanges },
     isolation: { searched: { anthropic: searched.anthropic, zai: searched.zai }, leaks },
     checks: [
       { name: 'isolation', met, detail: findings.join('; ') || 'no canary in the wrong place' },
