@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Field } from '../core/message.ts';
 import {
+  answering,
   laneTo,
+  OK,
   type Peer,
   record,
   requestOf,
@@ -10,18 +12,6 @@ import {
   settled,
   upstreamAt,
 } from './scripted-upstream.ts';
-
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
-
-/** Answers every head, except those of a path that says to hold. */
-function answering(peer: Peer): void {
-  let seen = 0;
-  peer.socket.on('data', () => {
-    const heads = peer.received().split('\r\n\r\n').slice(0, -1);
-    for (const head of heads.slice(seen)) if (!head.includes('/hold')) peer.socket.write(OK);
-    seen = heads.length;
-  });
-}
 
 const withKey = (key: string): Field[] => [
   ['Host', 'x'],

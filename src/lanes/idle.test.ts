@@ -8,7 +8,9 @@ import { type MintedServer, mintServer } from '../pki/authority.ts';
 import type { Lane } from './lane.ts';
 import { scriptH2 } from './scripted-h2.ts';
 import {
+  answering,
   laneTo,
+  OK,
   type Peer,
   record,
   requestOf,
@@ -17,8 +19,6 @@ import {
   settled,
   upstreamAt,
 } from './scripted-upstream.ts';
-
-const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 
 let keys: MintedServer;
 before(async () => {
@@ -39,16 +39,6 @@ function ask(lane: Lane, target = '/') {
   const events = record();
   const outbound = lane.open(lane.prepare(requestOf({ target })), events);
   return { ...events, outbound };
-}
-
-/** Answers every head, except those of a path that says to hold. */
-function answering(peer: Peer): void {
-  let seen = 0;
-  peer.socket.on('data', () => {
-    const heads = peer.received().split('\r\n\r\n').slice(0, -1);
-    for (const head of heads.slice(seen)) if (!head.includes('/hold')) peer.socket.write(OK);
-    seen = heads.length;
-  });
 }
 
 async function rig(t: TestContext): Promise<{ upstream: Scripted; lane: Lane }> {
