@@ -77,7 +77,7 @@ export async function openDatabase(): Promise<Database> {
 }
 
 /** The text of a query; it lies beside this file, in the built package too. */
-export function queryText(name: string): string {
+function queryText(name: string): string {
   return readFileSync(new URL(`sql/${name}.sql`, import.meta.url), 'utf8');
 }
 

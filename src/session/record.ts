@@ -10,7 +10,7 @@ import { z } from 'zod';
 export const SESSION_VERSION = 1;
 
 /** What came of a phase. `interrupted` and `skipped` say nothing for or against it. */
-export const VERDICTS = ['met', 'not_met', 'interrupted', 'skipped'] as const;
+const VERDICTS = ['met', 'not_met', 'interrupted', 'skipped'] as const;
 
 const count = z.int().min(0);
 const moment = z.iso.datetime();
@@ -100,7 +100,6 @@ export type SessionRecord = Readonly<z.infer<typeof sessionSchema>>;
 export type Phase = Readonly<z.infer<typeof phase>>;
 export type PhaseFigures = Readonly<z.infer<typeof figures>>;
 export type PhaseFaults = Readonly<z.infer<typeof faultPlan>>;
-export type PhaseIsolation = Readonly<z.infer<typeof isolation>>;
 export type PhaseCheck = Readonly<z.infer<typeof check>>;
 
 /** Figures of a phase that counts nothing; the base of those that do. */

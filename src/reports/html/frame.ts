@@ -7,7 +7,7 @@ import { type Markup, markup } from './markup.ts';
 
 /** Widths that charts are drawn for, in CSS pixels. */
 export const WIDE = 530;
-export const NARROW = 310;
+const NARROW = 310;
 
 /** An entry of a legend: a class of `style.css` that gives the colour, and what it stands for. */
 export interface Key {

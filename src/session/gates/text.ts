@@ -7,7 +7,7 @@ const NAME_CHARS = 15;
 const MARK_CHARS = 9;
 
 /** The line of figures behind a verdict. */
-export function groundsOf({ name, evidence }: Gate): string {
+function groundsOf({ name, evidence }: Gate): string {
   return GROUNDS[name](evidence);
 }
 
