@@ -157,6 +157,30 @@ test('a proxy that ends while leased takes nothing with it', async (t) => {
   release();
 });
 
+test('an end that was asked for on the socket is answered before the socket closes', async (t) => {
+  const home = temporaryHome(t);
+  const reported = Promise.withResolvers<void>();
+  const fake = fakeControl();
+  let closed: Promise<void> | null = null;
+  const server = await serveControl(home, {
+    ...fake.control,
+    // The proxy ends while it still gathers what it answers.
+    drain: () => {
+      closed = server.close();
+      setTimeout(reported.resolve, 20);
+    },
+    status: async () => {
+      await reported.promise;
+      return statusReport({ draining: true });
+    },
+  });
+  t.after(() => server.close());
+  const answer = (await callControl(home, 'POST', '/drain')) as { draining: boolean };
+  assert.equal(answer.draining, true);
+  await closed;
+  assert.equal(await isRunning(home), false);
+});
+
 test('a server that answers no JSON is a clear error', async (t) => {
   const home = temporaryHome(t);
   const path = socketPath(home);

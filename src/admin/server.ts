@@ -4,6 +4,7 @@
  *
  * node:http is used here because these are our own few messages; no proxied byte passes this way.
  */
+import { once } from 'node:events';
 import { chmodSync, linkSync, renameSync, unlinkSync } from 'node:fs';
 import {
   createServer,
@@ -13,22 +14,34 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { connect } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 
-import { CONTROL_BODY_BYTES_MAX, CONTROL_CONNECTIONS_MAX, CONTROL_MS_MAX } from '../core/limits.ts';
+import {
+  CONTROL_BODY_BYTES_MAX,
+  CONTROL_CLOSE_MS_MAX,
+  CONTROL_CONNECTIONS_MAX,
+  CONTROL_MS_MAX,
+} from '../core/limits.ts';
 import { prepareSocketDirectory, socketPath } from './socket-path.ts';
 import { type Control, ControlError, type ServedStatus } from './types.ts';
 
 /** A control socket that is being served. */
 export interface ControlServer {
   readonly path: string;
-  /** Stops listening, drops every connection (leases too) and removes the socket. */
+  /**
+   * Stops listening, gives the leases back, lets the answers under way reach their askers (within
+   * `CONTROL_CLOSE_MS_MAX`), drops every connection and removes the socket.
+   */
   close(): Promise<void>;
 }
 
 /** What the handlers work on. */
 interface Served {
   readonly control: Control;
-  leases: number;
+  /** Answers that end only with their holders. */
+  readonly leases: Set<ServerResponse>;
+  /** Answers under way, leases among them. */
+  readonly answers: Set<ServerResponse>;
 }
 
 type Handler = (served: Served, body: unknown, response: ServerResponse) => Promise<void> | void;
@@ -60,7 +73,8 @@ const ROUTES: ReadonlyMap<string, Handler> = new Map<string, Handler>([
 export async function serveControl(home: string, control: Control): Promise<ControlServer> {
   const path = socketPath(home);
   prepareSocketDirectory(path);
-  const server = createServer(listener({ control, leases: 0 }));
+  const served: Served = { control, leases: new Set(), answers: new Set() };
+  const server = createServer(listener(served));
   server.maxConnections = CONTROL_CONNECTIONS_MAX;
   server.requestTimeout = CONTROL_MS_MAX;
   if (!(await listen(server, path))) {
@@ -68,13 +82,15 @@ export async function serveControl(home: string, control: Control): Promise<Cont
     if (!(await listen(server, path))) throw alreadyRunning(home);
   }
   chmodSync(path, 0o600);
-  return { path, close: () => closeServer(server) };
+  return { path, close: () => closeServer(server, served) };
 }
 
 function listener(served: Served): RequestListener {
   return (request, response) => {
     request.on('error', () => response.destroy());
     response.on('error', () => response.destroy());
+    served.answers.add(response);
+    response.on('close', () => served.answers.delete(response));
     answer(served, request, response).catch((error: unknown) => sendError(response, error));
   };
 }
@@ -147,9 +163,9 @@ async function sendMetrics(
 function holdLeaseOpen(served: Served, _body: unknown, response: ServerResponse): void {
   if (response.destroyed) return;
   const giveBack = served.control.lease();
-  served.leases += 1;
+  served.leases.add(response);
   response.on('close', () => {
-    served.leases -= 1;
+    served.leases.delete(response);
     giveBack();
   });
   response.writeHead(200, { 'content-type': 'text/plain' });
@@ -157,7 +173,7 @@ function holdLeaseOpen(served: Served, _body: unknown, response: ServerResponse)
 }
 
 async function sendStatus(served: Served, response: ServerResponse): Promise<void> {
-  const status: ServedStatus = { ...(await served.control.status()), leases: served.leases };
+  const status: ServedStatus = { ...(await served.control.status()), leases: served.leases.size };
   sendJson(response, 200, status);
 }
 
@@ -239,9 +255,19 @@ function alreadyRunning(home: string): ControlError {
   );
 }
 
-function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve) => {
+async function closeServer(server: Server, served: Served): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
-    server.closeAllConnections();
   });
+  for (const lease of served.leases) lease.destroy();
+  // Who asked for the end of the proxy is told that it comes.
+  const answered = [...served.answers].map((response) => once(response, 'close'));
+  const late = new AbortController();
+  await Promise.race([
+    Promise.all(answered),
+    wait(CONTROL_CLOSE_MS_MAX, null, { signal: late.signal }).catch(() => undefined),
+  ]);
+  late.abort();
+  server.closeAllConnections();
+  await closed;
 }

@@ -196,6 +196,8 @@ export const CONTROL_BODY_BYTES_MAX = 16 * 1024;
 export const CONTROL_ANSWER_BYTES_MAX = 16 * 1024 * 1024;
 /** How long a control command waits for its answer. */
 export const CONTROL_MS_MAX = 15_000;
+/** How long a control socket that closes waits for the answers under way to be sent. */
+export const CONTROL_CLOSE_MS_MAX = 1000;
 /** Label combinations that the metrics count apart; what comes after is counted as `other`. */
 export const METRIC_SERIES_MAX = 512;
 
