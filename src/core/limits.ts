@@ -163,6 +163,8 @@ export const LEDGER_FILES_MAX = 20;
 /** Records waiting to be written; past it they are counted as dropped. */
 export const LEDGER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 
+/** How long lines of a ledger gather after a write before the next one. A line that comes alone does not wait. */
+export const LEDGER_GATHER_MS = 5;
 /** Records joined into one write: large enough to be rare, small enough to be one piece on disk. */
 export const LEDGER_BATCH_BYTES_MAX = 256 * 1024;
 /** How often it is looked whether the ledger file was moved away, and a failed write is tried again. */

@@ -16,6 +16,7 @@ import assert from 'node:assert/strict';
 import { JSON_DEPTH_MAX, KEY_VALUE_BYTES_MAX } from '../limits.ts';
 import { ACTION, ACTIONS, STATE, TABLE } from './grammar.ts';
 import { Keeper } from './keeper.ts';
+import { loadForQuotes, QUOTE_SEARCH_BYTES_MAX, quoteFrom } from './quote-search.ts';
 import { oddBackslashes, parseString, stringEnd } from './strings.ts';
 
 /** The value of a captured key. */
@@ -67,8 +68,10 @@ const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
-/** How much is turned into text at once, so that a large piece does not double in memory. */
-const WINDOW_BYTES = 64 * 1024;
+/** How much is looked at at once, so that a large piece does not double in memory. */
+const WINDOW_BYTES = QUOTE_SEARCH_BYTES_MAX;
+/** From here on the search by vectors wins over turning the window into text (measured). */
+const VECTOR_BYTES_MIN = 512;
 /** A UTF-16 unit takes at most this many bytes in a JSON text: `\u0041`. */
 const UNIT_BYTES_MAX = 6;
 
@@ -89,8 +92,8 @@ class Scanner implements KeyScanner {
   #escaped = false;
   /** Bytes of the byte order mark that are passed, or its length once there can be none. */
   #marked = 0;
-  /** The present window as latin1, for native search. */
-  #text = '';
+  /** The present window as latin1, for native search; null where it is searched by vectors. */
+  #text: string | null = null;
   /** Bytes of earlier windows. */
   #offset = 0;
 
@@ -127,7 +130,8 @@ class Scanner implements KeyScanner {
 
   #read(bytes: Buffer): void {
     const length = bytes.length;
-    this.#text = bytes.toString('latin1');
+    if (length < VECTOR_BYTES_MIN) this.#text = bytes.toString('latin1');
+    else loadForQuotes(bytes);
     let i = this.#marked < BYTE_ORDER_MARK.length ? this.#skipMark(bytes) : 0;
     if (this.#inString && i < length) i = this.#skipString(bytes, i);
     let state = this.#state;
@@ -148,7 +152,7 @@ class Scanner implements KeyScanner {
       this.#keptFrom = 0;
     }
     this.#offset += length;
-    this.#text = '';
+    this.#text = null;
   }
 
   /** Does what the table asks for at `bytes[i]`; gives back the index to go on at. */
@@ -200,7 +204,8 @@ class Scanner implements KeyScanner {
   /** Skips to behind the string that `from` lies in, or to the end of the window. */
   #skipString(bytes: Buffer, from: number): number {
     const start = this.#escaped ? from + 1 : from;
-    const end = stringEnd(bytes, this.#text, start);
+    const text = this.#text;
+    const end = text === null ? quoteFrom(start, bytes.length) : stringEnd(bytes, text, start);
     if (end < 0) {
       this.#escaped = oddBackslashes(bytes, start, bytes.length);
       this.#inString = true;
