@@ -1,6 +1,7 @@
 /**
  * A file of lines that never holds anybody up: lines are queued within a bound, joined into whole
- * writes, and kept until the system has taken them. The file is rotated by size, opened anew where
+ * writes, and kept until the system has taken them. A line that comes alone is written at once; under
+ * load lines gather for `LEDGER_GATHER_MS`, since a write costs as much as a small exchange. The file is rotated by size, opened anew where
  * it was moved or removed, and tried again each second where it can not be written; what finds no
  * room meanwhile is counted as dropped.
  *
@@ -10,7 +11,7 @@
 import { strict as assert } from 'node:assert';
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { LEDGER_BATCH_BYTES_MAX, LEDGER_CHECK_MS } from '../core/limits.ts';
+import { LEDGER_BATCH_BYTES_MAX, LEDGER_CHECK_MS, LEDGER_GATHER_MS } from '../core/limits.ts';
 import { codeOf, pruneRotated, rotate } from './files.ts';
 import { type Handle, leadsTo, OPEN_FLAGS, openHandle } from './handle.ts';
 
@@ -73,6 +74,10 @@ export class LineFile {
   #pumping = false;
   #closed = false;
   #retry: NodeJS.Timeout | null = null;
+  /** When the last write began, `performance.now()`. */
+  #wroteAtMs = Number.NEGATIVE_INFINITY;
+  /** Runs while lines gather. */
+  #gathering: NodeJS.Timeout | null = null;
   readonly #waiters: Waiter[] = [];
 
   constructor(options: LineFileOptions) {
@@ -98,7 +103,7 @@ export class LineFile {
     this.#queue.push({ text, bytes });
     this.#queuedBytes += bytes;
     // While the file can not be written, the timer asks again, not every line.
-    if (this.#retry === null) this.#wake();
+    if (this.#retry === null && !this.#pumping) this.#wakeSoon();
   }
 
   /** Counts a line that could not even be made. */
@@ -146,6 +151,7 @@ export class LineFile {
     if (this.#closed && this.#queue.length === 0) return;
     this.#closed = true;
     this.#stopRetry();
+    this.#stopGathering();
     if (this.#queue.length === 0) return;
     let fd = this.#handle?.fd ?? null;
     const opened = fd === null;
@@ -165,7 +171,17 @@ export class LineFile {
     }
   }
 
+  /** At once where nothing was written lately; else lines gather first. */
+  #wakeSoon(): void {
+    if (this.#gathering !== null) return;
+    const left = LEDGER_GATHER_MS - (performance.now() - this.#wroteAtMs);
+    if (left <= 0) this.#wake();
+    // Not unref'd: who ends without closing still has its lines written.
+    else this.#gathering = setTimeout(() => this.#wake(), left);
+  }
+
   #wake(): void {
+    this.#stopGathering();
     if (this.#pumping) return;
     this.#stopRetry();
     this.#pumping = true;
@@ -179,16 +195,22 @@ export class LineFile {
         await this.#makeReady();
         await this.#writeBatch();
         this.#settleWaiters(false);
-      } while (this.#queue.length > 0);
+      } while (this.#isWanted());
     } catch (error) {
       await this.#closeHandle();
       this.#failed(error);
     }
     this.#pumping = false;
     this.#settleWaiters(true);
-    if (this.#fault !== null && this.#queue.length > 0 && !this.#closed) {
-      this.#retry = setTimeout(() => this.#wake(), this.#checkMs).unref();
-    }
+    if (this.#queue.length === 0 || this.#closed) return;
+    if (this.#fault === null) this.#wakeSoon();
+    else this.#retry = setTimeout(() => this.#wake(), this.#checkMs).unref();
+  }
+
+  /** Lines wait that may not gather: somebody waits for them, or they fill a write already. */
+  #isWanted(): boolean {
+    if (this.#queue.length === 0) return false;
+    return this.#waiters.length > 0 || this.#queuedBytes >= LEDGER_BATCH_BYTES_MAX;
   }
 
   /** The right file is open and below its size. @throws the system's error */
@@ -247,6 +269,7 @@ export class LineFile {
     const batch = this.#takeBatch();
     if (batch.length === 0) return;
     this.#underWay = batch.length;
+    this.#wroteAtMs = performance.now();
     const { bytes, error } = await handle.write(batch.map((line) => line.text).join(''));
     this.#underWay = 0;
     this.#size += bytes;
@@ -321,6 +344,11 @@ export class LineFile {
     const handle = this.#handle;
     this.#handle = null;
     await handle?.close();
+  }
+
+  #stopGathering(): void {
+    if (this.#gathering !== null) clearTimeout(this.#gathering);
+    this.#gathering = null;
   }
 
   #stopRetry(): void {
