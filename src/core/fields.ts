@@ -3,6 +3,7 @@
  *
  * Field names compare without case; everything is kept in the order it came.
  */
+import { FIELD_NAME_CHARS_MAX, FIELD_NAMES_MAX } from './limits.ts';
 import type { Field, Fields } from './message.ts';
 
 /**
@@ -20,6 +21,24 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'te',
   'upgrade',
 ]);
+
+/** Spellings seen, and how they read in lower case. */
+const lowered = new Map<string, string>();
+
+/**
+ * A field name in lower case. The same few spellings come again and again, and lowering one costs
+ * three times as much as finding it.
+ */
+export function lowerName(name: string): string {
+  const known = lowered.get(name);
+  if (known !== undefined) return known;
+  const lower = name.toLowerCase();
+  if (name.length > FIELD_NAME_CHARS_MAX) return lower;
+  if (lowered.size === FIELD_NAMES_MAX) lowered.clear();
+  // A copy: the name may be a slice that holds its whole head in memory.
+  lowered.set(Buffer.from(name, 'latin1').toString('latin1'), lower);
+  return lower;
+}
 
 /** The value of the first field of that name (given in lower case), or undefined. */
 export function fieldValue(fields: Fields, name: string): string | undefined {
@@ -70,7 +89,7 @@ export function endToEnd(fields: Fields): Field[] {
   const named = listMembers(fields, 'connection');
   const kept: Field[] = [];
   for (const field of fields) {
-    const name = field[0].toLowerCase();
+    const name = lowerName(field[0]);
     if (HOP_BY_HOP.has(name)) continue;
     if (named.length > 0 && named.includes(name) && !isFraming(name) && name !== 'host') continue;
     kept.push(field);

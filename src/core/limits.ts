@@ -9,6 +9,10 @@
 export const HEAD_BYTES_MAX = 64 * 1024;
 /** Most field lines in a head or a trailer section. */
 export const FIELDS_MAX = 256;
+/** Spellings of field names that are remembered in lower case; past it they are learnt anew. */
+export const FIELD_NAMES_MAX = 512;
+/** Longest field name that is remembered so. */
+export const FIELD_NAME_CHARS_MAX = 64;
 /** Longest chunk-size line, extensions included (RFC 9112 section 7.1.1 asks for a limit). */
 export const CHUNK_LINE_BYTES_MAX = 1024;
 /** Longest trailer section of a chunked message. */
@@ -163,6 +167,10 @@ export const LEDGER_FILES_MAX = 20;
 /** Records waiting to be written; past it they are counted as dropped. */
 export const LEDGER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Names of models and paths whose redaction is remembered; past it they are looked at anew. */
+export const LEDGER_NAMES_MAX = 256;
+/** Longest name that is remembered so. */
+export const LEDGER_NAME_CHARS_MAX = 128;
 /** How long lines of a ledger gather after a write before the next one. A line that comes alone does not wait. */
 export const LEDGER_GATHER_MS = 5;
 /** Records joined into one write: large enough to be rare, small enough to be one piece on disk. */

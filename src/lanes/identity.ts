@@ -6,6 +6,7 @@
  * guessed keys.
  */
 import { hash, randomBytes } from 'node:crypto';
+import { lowerName } from '../core/fields.ts';
 import type { Fields } from '../core/message.ts';
 
 /** Fields whose values are credentials towards an upstream (in lower case). */
@@ -23,7 +24,7 @@ const DIGEST_CHARS = 32;
 export function identityOf(lane: string, fields: Fields): string {
   let material = SALT;
   for (const [name, value] of fields) {
-    const lower = name.toLowerCase();
+    const lower = lowerName(name);
     // The line end can not occur in a field, so that no two lists give the same material.
     if (CREDENTIAL_FIELDS.has(lower)) material += `\n${lower}:${value}`;
   }

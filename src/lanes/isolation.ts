@@ -10,6 +10,7 @@
  * an agent that has read a file with its own keys would otherwise hand them to another provider. A
  * passthrough body is not searched: it is the client's own and goes where it was going anyway.
  */
+import { lowerName } from '../core/fields.ts';
 import { CREDENTIAL_CHARS_MIN, CREDENTIAL_IN_BODY_CHARS_MIN } from '../core/limits.ts';
 import type { Fields } from '../core/message.ts';
 import { reveal, type Secret } from '../core/secret.ts';
@@ -41,7 +42,7 @@ export function assertNoForeignSecret(
 export function clientCredentials(fields: Fields): string[] {
   const found = new Set<string>();
   for (const [name, value] of fields) {
-    if (!CREDENTIAL_FIELDS.has(name.toLowerCase())) continue;
+    if (!CREDENTIAL_FIELDS.has(lowerName(name))) continue;
     found.add(value);
     const token = /^[^ ]+ +(.+)$/.exec(value)?.[1];
     if (token !== undefined) found.add(token);

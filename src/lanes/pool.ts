@@ -33,8 +33,12 @@ export function createPool(upstream: Upstream): Pool {
   const identities = new Map<string, Connections>();
   let closed = false;
 
+  let latest = '';
+
   function connectionsOf(identity: string): Connections {
     const known = identities.get(identity);
+    if (known !== undefined && identity === latest) return known;
+    latest = identity;
     // Taken out and put back: the map stays in the order of last use.
     if (known !== undefined) identities.delete(identity);
     const connections = known ?? createConnections(upstream, closed);

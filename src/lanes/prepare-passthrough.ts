@@ -6,7 +6,7 @@
  * by HTTP/2 gets the framing that HTTP/1.1 needs and its cookie crumbs joined (RFC 9113 section 8.2.3).
  * `Accept-Encoding` is not touched: the tap decodes a copy.
  */
-import { endToEnd, fieldValues, listMembers, without } from '../core/fields.ts';
+import { endToEnd, fieldValues, listMembers, lowerName, without } from '../core/fields.ts';
 import type { Field, RequestHead } from '../core/message.ts';
 import { identityOf } from './identity.ts';
 import type { LaneRequest, PreparedRequest } from './lane.ts';
@@ -61,7 +61,7 @@ function forwardedFields(head: RequestHead, authority: string, held: boolean): F
   const fields: Field[] = [];
   let hostSeen = false;
   for (const field of kept) {
-    const name = field[0].toLowerCase();
+    const name = lowerName(field[0]);
     if (name === 'host') {
       if (!hostSeen) fields.push([field[0], authority]);
       hostSeen = true;

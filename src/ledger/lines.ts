@@ -5,6 +5,7 @@
  * The few texts that come from outside (model names, paths, ids) pass the redaction, in case a
  * credential stands where a name belongs.
  */
+import { LEDGER_NAME_CHARS_MAX, LEDGER_NAMES_MAX } from '../core/limits.ts';
 import type { AnomalyRecord, UsageRecord } from './record.ts';
 import { redactText } from './redact.ts';
 
@@ -16,9 +17,9 @@ export function usageLine(record: UsageRecord): string {
     lane: record.lane,
     upstream: record.upstream,
     decision: record.decision,
-    model: clean(record.model),
-    model_sent: clean(record.model_sent),
-    model_served: clean(record.model_served),
+    model: cleanName(record.model),
+    model_sent: cleanName(record.model_sent),
+    model_served: cleanName(record.model_served),
     op: record.op,
     status: record.status,
     err_type: record.err_type,
@@ -40,7 +41,7 @@ export function usageLine(record: UsageRecord): string {
     intact: record.intact,
     agent: record.agent,
     session: record.session,
-    path: redactText(record.path),
+    path: cleanName(record.path) ?? '',
     request_id: clean(record.request_id),
   };
   return JSON.stringify(ordered);
@@ -65,6 +66,19 @@ export function anomalyLine(record: AnomalyRecord): string {
 /** Seconds with three decimals. */
 function milliseconds(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
+}
+
+const cleaned = new Map<string, string>();
+
+/** The same for texts of which few come again and again: names of models, paths. */
+function cleanName(text: string | null): string | null {
+  if (text === null) return null;
+  const known = cleaned.get(text);
+  if (known !== undefined) return known;
+  const clear = redactText(text.toWellFormed());
+  if (cleaned.size === LEDGER_NAMES_MAX) cleaned.clear();
+  if (text.length <= LEDGER_NAME_CHARS_MAX) cleaned.set(text, clear);
+  return clear;
 }
 
 /** A lone surrogate, which JSON can not carry to every reader, becomes U+FFFD. */

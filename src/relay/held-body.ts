@@ -42,26 +42,32 @@ export interface HeldBody {
   release(): void;
 }
 
+/** Begins to hold a body. */
 export function createHeldBody(budget: HoldBudget, limit: number = HELD_BODY_BYTES_MAX): HeldBody {
-  let pieces: Buffer[] = [];
-  let length = 0;
-  return {
-    get pieces() {
-      return pieces;
-    },
-    get length() {
-      return length;
-    },
-    add(bytes) {
-      if (length + bytes.length > limit || !budget.take(bytes.length)) return false;
-      pieces.push(bytes);
-      length += bytes.length;
-      return true;
-    },
-    release() {
-      budget.give(length);
-      pieces = [];
-      length = 0;
-    },
-  };
+  return new Held(budget, limit);
+}
+
+class Held implements HeldBody {
+  pieces: Buffer[] = [];
+  length = 0;
+  readonly #budget: HoldBudget;
+  readonly #limit: number;
+
+  constructor(budget: HoldBudget, limit: number) {
+    this.#budget = budget;
+    this.#limit = limit;
+  }
+
+  add(bytes: Buffer): boolean {
+    if (this.length + bytes.length > this.#limit || !this.#budget.take(bytes.length)) return false;
+    this.pieces.push(bytes);
+    this.length += bytes.length;
+    return true;
+  }
+
+  release(): void {
+    this.#budget.give(this.length);
+    this.pieces = [];
+    this.length = 0;
+  }
 }

@@ -2,10 +2,12 @@
  * Takes in the body of a routed request: holds it, and reads the two keys that matter as it passes.
  */
 import { fieldValue } from '../core/fields.ts';
-import { createKeyScanner, type KeyScanner } from '../core/json/scanner.ts';
+import { createKeyScanner, type KeyScanner, wantKeys } from '../core/json/scanner.ts';
 import { HELD_BODY_BYTES_MAX } from '../core/limits.ts';
 import type { RequestHead } from '../core/message.ts';
 import { createHeldBody, type HeldBody, type HoldBudget } from './held-body.ts';
+
+const KEYS = wantKeys('model', 'stream');
 
 /** What a complete body said. */
 export interface IntakeFacts {
@@ -26,7 +28,7 @@ export interface Intake {
 
 export function createIntake(head: RequestHead, budget: HoldBudget): Intake {
   const held = createHeldBody(budget);
-  const scanner: KeyScanner | null = isPlain(head) ? createKeyScanner(['model', 'stream']) : null;
+  const scanner: KeyScanner | null = isPlain(head) ? createKeyScanner(KEYS) : null;
   return {
     held,
     hopeless: head.framing.kind === 'length' && head.framing.length > HELD_BODY_BYTES_MAX,

@@ -63,10 +63,16 @@ export function parseResponseHead(section: Section, method: string): ResponseHea
   return { status, reason, version, fields, framing, keepAlive };
 }
 
+/** The last valid one: a client repeats it with every request. */
+let lastHost = '';
+
 /** One valid Host, on HTTP/1.0 one or none. Also where the target is absolute (section 3.2.2). */
 function isHostValid(version: '1.0' | '1.1', facts: Facts): boolean {
   if (facts.host === null) return version === '1.0';
-  return parseAuthority(facts.host, { port: 80 }) !== null;
+  if (facts.host === lastHost) return true;
+  if (parseAuthority(facts.host, { port: 80 }) === null) return false;
+  lastHost = facts.host;
+  return true;
 }
 
 /** The protocol asked for; `Upgrade` counts only where `Connection` names it (RFC 9110, 7.8). */

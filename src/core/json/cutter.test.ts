@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { applyEdits, type Edit, type EditPlan, planEdits } from './cutter.ts';
-import { createKeyScanner } from './scanner.ts';
+import { createKeyScanner, wantKeys } from './scanner.ts';
 import {
   anyNode,
   anyText,
@@ -275,7 +275,7 @@ describe('the cutter against JSON.parse', () => {
       (node, spelling, at) => {
         const whole = Buffer.from(spell(node, chooser(spelling)));
         const body = whole.subarray(0, at % (whole.length + 1));
-        const scanner = createKeyScanner(['model']);
+        const scanner = createKeyScanner(wantKeys('model'));
         scanner.push(body);
         assert.equal(planEdits(body, ALL) !== null, scanner.finish().complete);
       },

@@ -5,7 +5,7 @@
  * Duplicate keys are all edited, so that no upstream reads one that was left, whichever it takes. A
  * value that is not of the expected type stays.
  */
-import { createKeyScanner, type JsonValue } from './scanner.ts';
+import { createKeyScanner, type JsonValue, type WantedKeys, wantKeys } from './scanner.ts';
 import { parseString } from './strings.ts';
 import { entriesOf, membersOf, type Range } from './walk.ts';
 
@@ -75,12 +75,16 @@ export function applyEdits(body: Buffer, edits: readonly Edit[]): Buffer[] {
   return slices;
 }
 
-function editedKeys(plan: EditPlan): string[] {
+const ALL_EDIT_KEYS = wantKeys('model', 'metadata', 'system');
+
+function editedKeys(plan: EditPlan): WantedKeys {
+  // As it is by default.
+  if (plan.model !== null && plan.dropUserId && plan.dropAttribution) return ALL_EDIT_KEYS;
   const keys: string[] = [];
   if (plan.model !== null) keys.push('model');
   if (plan.dropUserId) keys.push('metadata');
   if (plan.dropAttribution) keys.push('system');
-  return keys;
+  return wantKeys(...keys);
 }
 
 /** What to cut from a `metadata` object; null where a key can not be read. */

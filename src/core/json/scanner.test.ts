@@ -7,6 +7,7 @@ import {
   type JsonValue,
   type KeyScan,
   type KeyScannerOptions,
+  wantKeys,
 } from './scanner.ts';
 import {
   choices,
@@ -22,7 +23,7 @@ import {
 const KEYS = ['model', 'stream'];
 
 function scan(parts: readonly Buffer[], keys = KEYS, options: KeyScannerOptions = {}): KeyScan {
-  const scanner = createKeyScanner(keys, options);
+  const scanner = createKeyScanner(wantKeys(...keys), options);
   for (const part of parts) scanner.push(part);
   return scanner.finish();
 }
@@ -126,7 +127,7 @@ describe('the key scanner', () => {
   }
 
   it('shows what it has read before the end', () => {
-    const scanner = createKeyScanner(KEYS);
+    const scanner = createKeyScanner(wantKeys(...KEYS));
     scanner.push(Buffer.from('{"model":"m","messages":['));
     assert.equal(scanner.current.complete, false);
     assert.deepEqual(scanner.current.values.get('model'), { kind: 'string', value: 'm' });
@@ -154,7 +155,7 @@ describe('the key scanner', () => {
     const bytes = Buffer.from(text);
     for (let size = 1; size <= bytes.length; size += 1) {
       const seen: string[] = [];
-      const scanner = createKeyScanner(KEYS, {
+      const scanner = createKeyScanner(wantKeys(...KEYS), {
         onValue: (key, start, end) => seen.push(`${key} ${bytes.toString('utf8', start, end)}`),
       });
       for (let at = 0; at < bytes.length; at += size) scanner.push(bytes.subarray(at, at + size));

@@ -36,6 +36,19 @@ export interface KeyScan {
   readonly values: ReadonlyMap<string, JsonValue>;
 }
 
+/** Top-level keys to look for, made once by `wantKeys`. */
+export interface WantedKeys {
+  readonly names: ReadonlySet<string>;
+  /** Longest spelling of one of them, every character as an escape. */
+  readonly bytesMax: number;
+}
+
+/** Keys to look for: ASCII. */
+export function wantKeys(...names: readonly string[]): WantedKeys {
+  const longest = Math.max(0, ...names.map((name) => name.length));
+  return { names: new Set(names), bytesMax: longest * UNIT_BYTES_MAX };
+}
+
 export interface KeyScannerOptions {
   /** Longest value that is captured, bytes as spelt; `KEY_VALUE_BYTES_MAX` if not given. */
   readonly valueBytesMax?: number;
@@ -56,17 +69,13 @@ export interface KeyScanner {
 }
 
 /** A scanner for these top-level keys. */
-export function createKeyScanner(
-  keys: readonly string[],
-  options: KeyScannerOptions = {},
-): KeyScanner {
+export function createKeyScanner(keys: WantedKeys, options: KeyScannerOptions = {}): KeyScanner {
   return new Scanner(keys, options);
 }
 
 const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
-const BACKSLASH = 0x5c;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 /** How much is looked at at once, so that a large piece does not double in memory. */
 const WINDOW_BYTES = QUOTE_SEARCH_BYTES_MAX;
@@ -78,8 +87,7 @@ const UNIT_BYTES_MAX = 6;
 type Kept = 'nothing' | 'key' | 'value';
 
 class Scanner implements KeyScanner {
-  readonly #keys: ReadonlySet<string>;
-  readonly #keyBytesMax: number;
+  readonly #keys: WantedKeys;
   readonly #valueBytesMax: number;
   readonly #onValue: KeyScannerOptions['onValue'];
   readonly #values = new Map<string, JsonValue>();
@@ -106,9 +114,8 @@ class Scanner implements KeyScanner {
   #valueStart = 0;
   #valueKind: 'string' | 'literal' | 'object' | 'array' = 'literal';
 
-  constructor(keys: readonly string[], options: KeyScannerOptions) {
-    this.#keys = new Set(keys);
-    this.#keyBytesMax = Math.max(0, ...keys.map((key) => key.length)) * UNIT_BYTES_MAX;
+  constructor(keys: WantedKeys, options: KeyScannerOptions) {
+    this.#keys = keys;
     this.#valueBytesMax = options.valueBytesMax ?? KEY_VALUE_BYTES_MAX;
     this.#onValue = options.onValue;
   }
@@ -160,7 +167,7 @@ class Scanner implements KeyScanner {
     switch (action) {
       case ACTIONS.KEY:
         this.#inKey = true;
-        if (this.#stack.length === 1) this.#keep('key', i + 1, this.#keyBytesMax);
+        if (this.#stack.length === 1) this.#keep('key', i + 1, this.#keys.bytesMax);
         return this.#skipString(bytes, i + 1);
       case ACTIONS.STRING:
         this.#inKey = false;
@@ -222,16 +229,30 @@ class Scanner implements KeyScanner {
     this.#state = STATE.COLON;
     if (this.#kept !== 'key') return;
     this.#kept = 'nothing';
-    const raw = this.#take(bytes, end, this.#keyBytesMax);
-    if (raw === null) return;
-    let name: string | null = raw.toString('utf8');
-    if (raw.includes(BACKSLASH)) name = parseString(`"${name}"`);
-    if (name === null) {
-      this.#fail();
-    } else if (this.#keys.has(name)) {
-      this.#key = name;
-      this.#state = STATE.COLON_WANTED;
+    const name = this.#keyName(bytes, end);
+    if (name === null || !this.#keys.names.has(name)) return;
+    this.#key = name;
+    this.#state = STATE.COLON_WANTED;
+  }
+
+  /** The key that ends before `end`, as latin1 where it is none of ours; null where it can be none. */
+  #keyName(bytes: Buffer, end: number): string | null {
+    const { bytesMax } = this.#keys;
+    const keeper = this.#keeper;
+    let raw: string;
+    if (keeper.length === 0 && !keeper.overflowed) {
+      if (end - this.#keptFrom > bytesMax) return null;
+      raw = bytes.toString('latin1', this.#keptFrom, end);
+    } else {
+      const kept = this.#take(bytes, end, bytesMax);
+      if (kept === null) return null;
+      raw = kept.toString('latin1');
     }
+    // Ours are ASCII: in latin1 they look as they do in UTF-8, and no other key looks like one.
+    if (!raw.includes('\\')) return raw;
+    const name = parseString(`"${Buffer.from(raw, 'latin1').toString('utf8')}"`);
+    if (name === null) this.#fail();
+    return name;
   }
 
   #capture(bytes: Buffer, i: number): void {

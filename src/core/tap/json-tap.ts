@@ -4,7 +4,7 @@
  *
  * An answer to `count_tokens` carries no usage: what it counts was not spent.
  */
-import { createKeyScanner, type KeyScan } from '../json/scanner.ts';
+import { createKeyScanner, type KeyScan, wantKeys } from '../json/scanner.ts';
 import { TAP_VALUE_BYTES_MAX } from '../limits.ts';
 import {
   type AnswerFacts,
@@ -17,7 +17,7 @@ import {
   readUsage,
 } from './facts.ts';
 
-const KEYS = ['type', 'model', 'usage', 'error', 'code'];
+const KEYS = wantKeys('type', 'model', 'usage', 'error', 'code');
 
 /** A tap for `application/json`; anything else is read too and yields nothing. */
 export function createJsonTap(): AnswerTap {
