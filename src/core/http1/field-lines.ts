@@ -8,6 +8,7 @@
 import { FIELDS_MAX } from '../limits.ts';
 import type { Field } from '../message.ts';
 import { CR, HTAB, SP, TOKEN } from './chars.ts';
+import { nameOf } from './names.ts';
 import { refuse } from './refusal.ts';
 import type { Section } from './section.ts';
 import type { CodecError } from './types.ts';
@@ -21,7 +22,13 @@ export function parseFieldLines(section: Section, from: number): Field[] | Codec
   let at = from;
   while (at < text.length) {
     let colon = at;
-    while (TOKEN[bytes[base + colon] as number] === 1) colon += 1;
+    let mix = 0;
+    for (;;) {
+      const byte = bytes[base + colon] as number;
+      if (TOKEN[byte] !== 1) break;
+      mix = (mix * 31 + byte) | 0;
+      colon += 1;
+    }
     if (colon === at || bytes[base + colon] !== COLON) {
       return refuse('bad_field', 'a field line is a token, a colon and a value (RFC 9112, 5)');
     }
@@ -35,7 +42,8 @@ export function parseFieldLines(section: Section, from: number): Field[] | Codec
     let start = colon + 1;
     while (isOws(bytes[base + start])) start += 1;
     while (end > start && isOws(bytes[base + end - 1])) end -= 1;
-    fields.push([text.slice(at, colon), text.slice(start, end)]);
+    const name = nameOf(bytes, base + at, base + colon, mix);
+    fields.push([name, text.slice(start, end)]);
     at = next;
   }
   return fields;
