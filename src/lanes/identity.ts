@@ -23,10 +23,10 @@ const DIGEST_CHARS = 32;
 /** The identity of a request: the lane's name and a digest, never a credential. */
 export function identityOf(lane: string, fields: Fields): string {
   let material = SALT;
-  for (const [name, value] of fields) {
-    const lower = lowerName(name);
+  for (const field of fields) {
+    const lower = lowerName(field[0]);
     // The line end can not occur in a field, so that no two lists give the same material.
-    if (CREDENTIAL_FIELDS.has(lower)) material += `\n${lower}:${value}`;
+    if (CREDENTIAL_FIELDS.has(lower)) material += `\n${lower}:${field[1]}`;
   }
   return `${lane}/${hash('sha256', material, 'hex').slice(0, DIGEST_CHARS)}`;
 }

@@ -132,7 +132,8 @@ export class Exchange implements InboundEvents {
 
   #collect(wire: Buffer, data: readonly Buffer[] | null): void {
     const slices = data ?? [wire];
-    for (const [index, slice] of slices.entries()) {
+    for (let index = 0; index < slices.length; index += 1) {
+      const slice = slices[index] as Buffer;
       if (this.#intake?.take(slice) !== true) {
         this.#spill('no room to hold the body');
         for (const rest of slices.slice(index)) this.#forward(rest, null);

@@ -27,9 +27,9 @@ export function gatherFacts(fields: Fields): Facts {
     contentLength: null,
     transferEncoding: null,
   };
-  for (const [name, value] of fields) {
-    const key = keyOf(name);
-    if (key !== null) facts[key] = join(facts[key], value);
+  for (const field of fields) {
+    const key = keyOf(field[0]);
+    if (key !== null) facts[key] = join(facts[key], field[1]);
   }
   return facts;
 }

@@ -55,10 +55,10 @@ export function encodeLastChunk(trailers: Fields): Buffer {
 
 function fieldLines(fields: Fields): string {
   let lines = '';
-  for (const [name, value] of fields) {
-    assert(isToken(name), 'a field name is not a token');
-    assert(isText(value), 'a field value holds a control character');
-    lines += `${name}: ${value}\r\n`;
+  for (const field of fields) {
+    assert(isToken(field[0]), 'a field name is not a token');
+    assert(isText(field[1]), 'a field value holds a control character');
+    lines += `${field[0]}: ${field[1]}\r\n`;
   }
   return lines;
 }
