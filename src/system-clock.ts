@@ -1,5 +1,4 @@
 /** The system's time as the relay sees it. */
-import { performance } from 'node:perf_hooks';
 import type { Clock } from './core/ports.ts';
 
 export const systemClock: Clock = {

@@ -1,12 +1,15 @@
 /**
  * The other end of the control socket: what the command line says to a running proxy.
  */
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { connect } from 'node:net';
 
 import { CONTROL_ANSWER_BYTES_MAX, CONTROL_MS_MAX } from '../core/limits.ts';
 import { checkSocketDirectory, socketPath } from './socket-path.ts';
 import { ControlError, type ServedStatus } from './types.ts';
+
+/** Not imported as a module, for the reason given in `server.ts`. */
+const http = process.getBuiltinModule('node:http');
 
 /** Codes with which the system says that nobody listens on a Unix socket. */
 const NOBODY: ReadonlySet<string> = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ENOTDIR']);
@@ -84,7 +87,7 @@ function open(
   checkSocketDirectory(socket);
   return new Promise((resolve, reject) => {
     const headers = body === '' ? {} : { 'content-type': 'application/json' };
-    const request = httpRequest({ socketPath: socket, method, path, headers, agent: false });
+    const request = http.request({ socketPath: socket, method, path, headers, agent: false });
     const timer = setTimeout(() => {
       request.destroy(new ControlError('timeout', `the proxy of ${home} did not answer in time`));
     }, CONTROL_MS_MAX);

@@ -96,8 +96,7 @@ function addProxyCommands(program: Command, act: Act): void {
       .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
       .option('--workers <count>', 'processes that serve connections', toWorkers, 1)
       .option('--twin', 'both lanes go to the embedded twin')
-      .addOption(new Option('--leased', 'end with the last lease').hideHelp())
-      .addOption(new Option('--worker', 'be a worker of the process that started this').hideHelp()),
+      .addOption(new Option('--leased', 'end with the last lease').hideHelp()),
     async () => (await import('./commands/start.ts')).start,
   );
   act(

@@ -10,7 +10,6 @@
  * Readers take no lock: they check that what they read belongs together.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { threadId } from 'node:worker_threads';
 import { CA_LOCK_MS_MAX } from '../core/limits.ts';
 import { PkiError, systemCode } from './errors.ts';
 import { PRIVATE_MODE, readText, removeFile, shellWord, writeNew } from './files.ts';
@@ -64,12 +63,17 @@ async function acquire(path: string, waitMs: number): Promise<void> {
 
 async function tryCreate(path: string): Promise<boolean> {
   try {
-    await writeNew(path, `${process.pid} ${threadId}\n`, PRIVATE_MODE);
+    await writeNew(path, `${process.pid} ${ownThread()}\n`, PRIVATE_MODE);
     return true;
   } catch (error) {
     if (error instanceof PkiError && systemCode(error.cause) === 'EEXIST') return false;
     throw error;
   }
+}
+
+/** The module is loaded with the first lock, not with every start. */
+function ownThread(): number {
+  return process.getBuiltinModule('node:worker_threads').threadId;
 }
 
 /** True if the holder is known and dead; a lock without a readable holder counts as held. */
@@ -78,7 +82,7 @@ function isStale(path: string): boolean {
   if (match === null) return false;
   const [pid, thread] = [Number(match[1]), Number(match[2])];
   // Ours would be in the queue: this one is of an earlier process with our id, as in a container.
-  if (pid === process.pid) return thread === threadId;
+  if (pid === process.pid) return thread === ownThread();
   try {
     process.kill(pid, 0);
     return false;

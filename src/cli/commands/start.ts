@@ -1,20 +1,18 @@
 /**
  * `start`: the proxy in the foreground, until a signal, `drain` or its last lease ends it. This process
- * supervises; the work is done by processes of its own (`../start-worker.ts`).
+ * supervises; the work is done by processes of its own (`../worker-main.ts`).
  */
-import { spawn } from 'node:child_process';
-
 import { ControlError } from '../../admin/types.ts';
 import { DRAIN_MS_MAX, LEASE_FIRST_MS_MAX } from '../../core/limits.ts';
 import { Fleet } from '../../fleet.ts';
 import type { Twin } from '../../twin/types.ts';
 import { describeFailure, EXIT } from '../failure.ts';
 import { print, say } from '../output.ts';
-import { ENTRY, WORKER_FLAGS } from '../package-info.ts';
 import { hasChangedSince } from '../program-files.ts';
 import { type CommonOptions, homeOf } from '../settings.ts';
-import type { WorkerGiven } from '../start-worker.ts';
 import { twinUpstreams } from '../twin-upstreams.ts';
+import type { WorkerGiven } from '../worker-main.ts';
+import { spawnWorker } from '../worker-spawn.ts';
 
 export interface StartOptions extends CommonOptions {
   readonly port?: number;
@@ -23,16 +21,10 @@ export interface StartOptions extends CommonOptions {
   readonly twin?: boolean;
   /** Started by `run`: ends with its last lease, and takes another port where its own is taken. */
   readonly leased?: boolean;
-  /** Started by `start`: serves what it is handed. */
-  readonly worker?: boolean;
 }
 
 /** Runs the proxy. Resolves when it has ended. */
 export async function start(options: StartOptions): Promise<number> {
-  if (options.worker === true) {
-    const { startWorker } = await import('../start-worker.ts');
-    return startWorker(options);
-  }
   const twin = options.twin === true ? await openTwin() : null;
   try {
     return await supervise(options, twin);
@@ -47,19 +39,18 @@ async function openTwin(): Promise<Twin> {
 }
 
 async function supervise(options: StartOptions, twin: Twin | null): Promise<number> {
-  const given: WorkerGiven = { twin: twin === null ? null : twinUpstreams(twin) };
+  const { home, config, host, port } = options;
+  const given: WorkerGiven = {
+    home: home ?? null,
+    config: config ?? null,
+    host: host ?? null,
+    port: port ?? null,
+    twin: twin === null ? null : twinUpstreams(twin),
+  };
   const fleet = new Fleet({
     home: homeOf(options),
     workers: options.workers,
-    spawn: () =>
-      spawn(
-        process.execPath,
-        [...process.execArgv, ...WORKER_FLAGS, ENTRY, ...workerArguments(options)],
-        {
-          // What a worker has to say it says on stderr.
-          stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-        },
-      ),
+    spawn: spawnWorker,
     given,
     leased: options.leased === true,
     say,
@@ -70,18 +61,6 @@ async function supervise(options: StartOptions, twin: Twin | null): Promise<numb
   print(`lanekeeper listening on ${fleet.url}`);
   await fleet.closed;
   return ending.code;
-}
-
-function workerArguments({ home, config, host, port, twin }: StartOptions): string[] {
-  return [
-    'start',
-    '--worker',
-    ...(home === undefined ? [] : ['--home', home]),
-    ...(config === undefined ? [] : ['--config', config]),
-    ...(host === undefined ? [] : ['--host', host]),
-    ...(port === undefined ? [] : ['--port', String(port)]),
-    ...(twin === true ? ['--twin'] : []),
-  ];
 }
 
 /** SIGTERM and SIGINT drain, the second of them ends at once; SIGHUP reloads. */

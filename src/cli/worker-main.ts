@@ -1,4 +1,7 @@
-/** A worker of `start`: it reads the configuration itself, as `start` was told to, and serves. */
+/**
+ * The process of a worker of `start`: it reads the configuration itself, as `start` was told to, and
+ * serves until its supervisor ends it. It is told its options over the channel and loads no command line.
+ */
 import { inspect } from 'node:util';
 
 import { ControlError } from '../admin/types.ts';
@@ -8,31 +11,34 @@ import type { Config } from '../config/types.ts';
 import { createEngine, type Engine } from '../engine.ts';
 import type { Failure } from '../supervisor/messages.ts';
 import { runWorker } from '../worker.ts';
-import type { StartOptions } from './commands/start.ts';
 import { describeFailure, EXIT, exitCodeOf } from './failure.ts';
 import { packageVersion } from './package-info.ts';
 import { configOf, type Overrides } from './settings.ts';
 
-/** What `start` gives its workers. */
+/** What `start` gives its workers: its options, null where they were not given. */
 export interface WorkerGiven {
+  readonly home: string | null;
+  readonly config: string | null;
+  readonly host: string | null;
+  readonly port: number | null;
   /** Where the twin in the supervisor's process listens. */
   readonly twin: TwinUpstreams | null;
 }
 
-/** Serves until the supervisor ends it. */
-export async function startWorker(options: StartOptions): Promise<number> {
-  await runWorker({
-    engine: (given) => engineOf(options, given as WorkerGiven),
-    failure: failureOf,
-  });
-  return EXIT.done;
-}
+// Nobody is left to tell.
+process.stderr.on('error', () => undefined);
 
-async function engineOf(options: StartOptions, { twin }: WorkerGiven): Promise<Engine> {
-  const { host, port } = options;
+await runWorker({ engine: (given) => engineOf(given as WorkerGiven), failure: failureOf });
+process.exit(EXIT.done);
+
+async function engineOf({ home, config, host, port, twin }: WorkerGiven): Promise<Engine> {
+  const options = {
+    ...(home === null ? {} : { home }),
+    ...(config === null ? {} : { config }),
+  };
   const overrides: Overrides = {
-    ...(host === undefined ? {} : { host }),
-    ...(port === undefined ? {} : { port }),
+    ...(host === null ? {} : { host }),
+    ...(port === null ? {} : { port }),
   };
   const readConfig = (): Promise<Config> =>
     configOf(options, { overrides, ...(twin === null ? {} : { twin }) });
