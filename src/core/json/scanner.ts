@@ -17,7 +17,14 @@ import { JSON_DEPTH_MAX, KEY_VALUE_BYTES_MAX } from '../limits.ts';
 import { ACTION, ACTIONS, STATE, TABLE } from './grammar.ts';
 import { Keeper } from './keeper.ts';
 import { loadForQuotes, QUOTE_SEARCH_BYTES_MAX, quoteFrom } from './quote-search.ts';
-import { oddBackslashes, parseString, stringEnd } from './strings.ts';
+import {
+  hasBackslash,
+  isAscii,
+  oddBackslashes,
+  parseString,
+  plainText,
+  stringEnd,
+} from './strings.ts';
 
 /** The value of a captured key. */
 export type JsonValue =
@@ -38,7 +45,7 @@ export interface KeyScan {
 
 /** Top-level keys to look for, made once by `wantKeys`. */
 export interface WantedKeys {
-  readonly names: ReadonlySet<string>;
+  readonly names: readonly string[];
   /** Longest spelling of one of them, every character as an escape. */
   readonly bytesMax: number;
 }
@@ -46,7 +53,7 @@ export interface WantedKeys {
 /** Keys to look for: ASCII. */
 export function wantKeys(...names: readonly string[]): WantedKeys {
   const longest = Math.max(0, ...names.map((name) => name.length));
-  return { names: new Set(names), bytesMax: longest * UNIT_BYTES_MAX };
+  return { names, bytesMax: longest * UNIT_BYTES_MAX };
 }
 
 export interface KeyScannerOptions {
@@ -230,29 +237,28 @@ class Scanner implements KeyScanner {
     if (this.#kept !== 'key') return;
     this.#kept = 'nothing';
     const name = this.#keyName(bytes, end);
-    if (name === null || !this.#keys.names.has(name)) return;
+    if (name === null) return;
     this.#key = name;
     this.#state = STATE.COLON_WANTED;
   }
 
-  /** The key that ends before `end`, as latin1 where it is none of ours; null where it can be none. */
+  /** The wanted key that ends before `end`, or null where it is none. */
   #keyName(bytes: Buffer, end: number): string | null {
-    const { bytesMax } = this.#keys;
+    const { names, bytesMax } = this.#keys;
     const keeper = this.#keeper;
-    let raw: string;
-    if (keeper.length === 0 && !keeper.overflowed) {
-      if (end - this.#keptFrom > bytesMax) return null;
-      raw = bytes.toString('latin1', this.#keptFrom, end);
-    } else {
-      const kept = this.#take(bytes, end, bytesMax);
-      if (kept === null) return null;
-      raw = kept.toString('latin1');
+    const inWindow = keeper.length === 0 && !keeper.overflowed;
+    // Most keys are none of ours, and no string is made of them.
+    if (inWindow) {
+      const from = this.#keptFrom;
+      for (const name of names) if (isAscii(name, bytes, from, end)) return name;
+      if (!hasBackslash(bytes, from, Math.min(end, from + bytesMax))) return null;
     }
-    // Ours are ASCII: in latin1 they look as they do in UTF-8, and no other key looks like one.
-    if (!raw.includes('\\')) return raw;
-    const name = parseString(`"${Buffer.from(raw, 'latin1').toString('utf8')}"`);
+    const raw = this.#take(bytes, end, bytesMax);
+    if (raw === null) return null;
+    let name: string | null = raw.toString('utf8');
+    if (hasBackslash(raw, 0, raw.length)) name = parseString(`"${name}"`);
     if (name === null) this.#fail();
-    return name;
+    return name !== null && names.includes(name) ? name : null;
   }
 
   #capture(bytes: Buffer, i: number): void {
@@ -280,7 +286,7 @@ class Scanner implements KeyScanner {
     } else if (kind === 'literal') {
       if (raw !== null) value = { kind, text: raw.toString('latin1') };
     } else if (raw !== null) {
-      const text = parseString(raw.toString('utf8'));
+      const text = plainText(raw) ?? parseString(raw.toString('utf8'));
       if (text === null) {
         this.#fail();
         return;

@@ -31,6 +31,34 @@ export function oddBackslashes(bytes: Buffer, from: number, to: number): boolean
   return ((to - i) & 1) === 1;
 }
 
+/** True if `bytes[from..to)` is that text, which is ASCII. */
+export function isAscii(text: string, bytes: Buffer, from: number, to: number): boolean {
+  if (text.length !== to - from) return false;
+  for (let i = 0; i < text.length; i += 1) {
+    if (text.charCodeAt(i) !== bytes[from + i]) return false;
+  }
+  return true;
+}
+
+/** True if there is a backslash in `bytes[from..to)`; for short pieces. */
+export function hasBackslash(bytes: Buffer, from: number, to: number): boolean {
+  for (let i = from; i < to; i += 1) if (bytes[i] === BACKSLASH) return true;
+  return false;
+}
+
+/**
+ * The text of a string, given with its quotes, that is printable ASCII without an escape and means
+ * itself; null for any other, which needs `parseString`.
+ */
+export function plainText(quoted: Buffer): string | null {
+  const end = quoted.length - 1;
+  for (let i = 1; i < end; i += 1) {
+    const byte = quoted[i] as number;
+    if (byte < 0x20 || byte > 0x7e || byte === BACKSLASH) return null;
+  }
+  return quoted.toString('latin1', 1, end);
+}
+
 /** The text of a string, given with its quotes; null where an escape or a character is not valid. */
 export function parseString(quoted: string): string | null {
   try {
