@@ -27,6 +27,8 @@ export interface Switches {
 export async function runWorker(options: WorkerOptions): Promise<void> {
   ignoreTerminal();
   const begin = await firstMessage();
+  // It was started ahead of a command that did not come to start anything.
+  if (begin === null) return;
   let engine: Engine;
   try {
     engine = await options.engine(begin.given);
@@ -68,11 +70,16 @@ function ignoreTerminal(): void {
   process.on('SIGHUP', () => undefined);
 }
 
-async function firstMessage(): Promise<ToWorker & { kind: 'begin' }> {
-  const { promise, resolve } = Promise.withResolvers<ToWorker>();
+/** Null where the supervisor is gone before it said anything. */
+async function firstMessage(): Promise<(ToWorker & { kind: 'begin' }) | null> {
+  const { promise, resolve } = Promise.withResolvers<ToWorker | null>();
+  const gone = (): void => resolve(null);
   process.once('message', resolve);
+  process.once('disconnect', gone);
+  if (!process.connected) gone();
   const message = await promise;
-  if (message.kind === 'begin') return message;
+  process.removeListener('disconnect', gone);
+  if (message === null || message.kind === 'begin') return message;
   throw new Error(`the supervisor began with ${message.kind}`);
 }
 

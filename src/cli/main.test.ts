@@ -66,6 +66,12 @@ test('help is 0; a wrong usage is 2', (t) => {
   }
 });
 
+test('a wrong usage of start says that and nothing of the worker that was started ahead', (t) => {
+  const { status, stderr } = lanekeeper(temporary(t), 'start', '--bogus');
+  assert.equal(status, 2);
+  assert.equal(stderr, "error: unknown option '--bogus'\n(--help tells more)\n");
+});
+
 test('a number of workers that can not be is refused plainly', (t) => {
   const { status, stderr } = lanekeeper(temporary(t), 'start', '--workers', '0');
   assert.equal(status, 2);
