@@ -2,13 +2,14 @@
  * A proxy in the background, for `run`: a process of its own session that outlives the terminal's
  * signals and ends with its last lease.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { closeSync, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { isRunning } from '../admin/client.ts';
 import { DAEMON_START_MS_MAX, LOG_EXCERPT_BYTES_MAX } from '../core/limits.ts';
 import { CliError } from './failure.ts';
+import { spawnGuarded } from './guarded-process.ts';
 import { ENTRY, SUPERVISOR_FLAGS } from './package-info.ts';
 import type { CommonOptions } from './settings.ts';
 
@@ -32,14 +33,10 @@ export async function startDaemon(
   const log = openSync(logPath, 'a+', 0o600);
   try {
     const offset = fstatSync(log).size;
-    const child = spawn(
-      process.execPath,
-      [...process.execArgv, ...SUPERVISOR_FLAGS, ENTRY, ...startArguments(home, options)],
-      {
-        detached: true,
-        stdio: ['ignore', 'pipe', log],
-      },
-    );
+    const child = spawnGuarded([...SUPERVISOR_FLAGS, ENTRY, ...startArguments(home, options)], {
+      detached: true,
+      stdio: ['ignore', 'pipe', log],
+    });
     const code = await readyOrExit(child);
     if (code === null) {
       child.stdout?.destroy();

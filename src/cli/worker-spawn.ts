@@ -3,8 +3,9 @@
  * loaded what it needs itself: a worker takes its options only when it begins, and both get ready side
  * by side.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 
+import { spawnGuarded } from './guarded-process.ts';
 import { ENTRY, WORKER_FLAGS } from './package-info.ts';
 
 /** What the entry makes a worker of, in place of a command. */
@@ -25,7 +26,8 @@ export function spawnWorker(): ChildProcess {
 }
 
 function spawnProcess(): ChildProcess {
-  const argv = [...process.execArgv, ...WORKER_FLAGS, ENTRY, ...WORKER_ARGUMENTS];
-  // What a worker has to say it says on stderr.
-  return spawn(process.execPath, argv, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  return spawnGuarded([...WORKER_FLAGS, ENTRY, ...WORKER_ARGUMENTS], {
+    // What a worker has to say it says on stderr.
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  });
 }

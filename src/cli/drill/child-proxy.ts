@@ -3,7 +3,7 @@
  * with a configuration that leads to the twin in this process. It ends with the drill, however that
  * ends, since it is leased to it.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ import { DAEMON_START_MS_MAX, DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
 import { drillConfiguration } from '../../drills/configuration.ts';
 import type { Twin } from '../../twin/types.ts';
 import { CliError } from '../failure.ts';
+import { spawnGuarded } from '../guarded-process.ts';
 import { ENTRY, SUPERVISOR_FLAGS } from '../package-info.ts';
 
 const LISTENING = /^lanekeeper listening on (http:\/\/\S+)$/m;
@@ -66,7 +67,7 @@ export async function startChildProxy(twin: Twin, place: ChildPlace): Promise<Ch
   const { variables, http2 } = await writeConfiguration(twin, place);
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const argv = [ENTRY, ...startArguments(place)];
-  const child = spawn(process.execPath, [...process.execArgv, ...SUPERVISOR_FLAGS, ...argv], {
+  const child = spawnGuarded([...SUPERVISOR_FLAGS, ...argv], {
     // A session of its own: the terminal's signals are for the drill, which ends it in order.
     detached: true,
     cwd: work,
