@@ -6,13 +6,20 @@
  * a secret that is split, compressed, or encoded in ways that `readings.ts` does not know.
  */
 import { SEARCH_OVERLAP_BYTES_MIN, SECRET_CHARS_MIN } from '../../core/limits.ts';
-import { base64Spellings, decodedBase64, readings } from './readings.ts';
+import { base64Spellings, decodedBase64, type Reading, readings } from './readings.ts';
 
 /** A secret that is known at the time. */
 export interface KnownSecret {
   /** How it is called where it is found, such as the variable that holds it. */
   readonly name: string;
   readonly value: string;
+}
+
+/** Where a known secret was seen. */
+export interface Sighting {
+  readonly name: string;
+  /** How it is written there: `plain`, `base64`, `hex`, `JSON`, `URL`, or one within the other. */
+  readonly spelling: string;
 }
 
 export interface Finder {
@@ -22,6 +29,8 @@ export interface Finder {
    * @param allowed shapes that may stand here
    */
   in(text: string, allowed?: readonly ShapeName[]): readonly string[];
+  /** Of these the known ones, and how each is written; the shapes of keys are no matter. */
+  known(text: string): readonly Sighting[];
   /** Pieces of one line must overlap by so many characters, so that nothing is missed between them. */
   readonly overlap: number;
 }
@@ -52,25 +61,50 @@ export function createFinder(known: readonly KnownSecret[]): Finder {
     .filter(({ value }) => value.length >= SECRET_CHARS_MIN)
     .map(({ name, value }) => {
       const bytes = Buffer.from(value, 'utf8').toString('latin1');
-      return { name, spellings: [bytes, ...base64Spellings(bytes)], chars: bytes.length };
+      return { name, spellings: spellingsOf(bytes), chars: bytes.length };
     });
   const longest = Math.max(0, ...searched.map(({ chars }) => chars));
+  const sightings = ({ text, undone }: Reading): Sighting[] =>
+    searched.flatMap(({ name, spellings }) => {
+      const form = spellings.find(([, written]) => text.includes(written))?.[0];
+      if (form === undefined) return [];
+      return [{ name, spelling: [...undone, ...(form === 'plain' ? [] : [form])].join(' ') }];
+    });
   return {
     overlap: Math.max(SEARCH_OVERLAP_BYTES_MIN, longest * ESCAPED_CHARS_MAX),
     in: (text, allowed = []) => {
       const found = new Set<string>();
       for (const reading of readings(text)) {
-        for (const { name, spellings } of searched) {
-          if (spellings.some((spelling) => reading.includes(spelling))) found.add(name);
-        }
-        for (const name of [...shapesIn(reading), ...shapesIn(decodedBase64(reading))]) {
+        for (const { name } of sightings(reading)) found.add(name);
+        for (const name of [...shapesIn(reading.text), ...shapesIn(decodedBase64(reading.text))]) {
           found.add(name);
         }
       }
       for (const name of allowed) found.delete(name);
       return [...found];
     },
+    known: (text) => {
+      // The first reading that shows a secret is the simplest.
+      const found = new Map<string, Sighting>();
+      for (const reading of readings(text)) {
+        for (const sighting of sightings(reading)) {
+          if (!found.has(sighting.name)) found.set(sighting.name, sighting);
+        }
+      }
+      return [...found.values()].map((one) => ({ ...one, spelling: one.spelling || 'plain' }));
+    },
   };
+}
+
+/** The ways to write a value that no reading undoes, the plain one first. */
+function spellingsOf(bytes: string): readonly (readonly [form: string, written: string])[] {
+  const hex = Buffer.from(bytes, 'latin1').toString('hex');
+  return [
+    ['plain', bytes],
+    ...base64Spellings(bytes).map((written) => ['base64', written] as const),
+    ['hex', hex],
+    ['hex', hex.toUpperCase()],
+  ];
 }
 
 function shapesIn(text: string): string[] {

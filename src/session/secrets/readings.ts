@@ -15,15 +15,29 @@ const URL_ESCAPES = /%[0-9a-fA-F]{2}/g;
 /** From where they begin, so that each is tried once. */
 const BASE64_RUNS = new RegExp(`(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{${BASE64_CHARS_MIN},}`, 'g');
 
+/** A text as it can be read. */
+export interface Reading {
+  readonly text: string;
+  /** The escapes that were undone, the outermost first; empty for the text as it stands. */
+  readonly undone: readonly ('JSON' | 'URL')[];
+}
+
 /** The text, and every other text that it becomes where its escapes are undone. */
-export function readings(text: string): readonly string[] {
-  const all = [text];
-  let fresh = [text];
+export function readings(text: string): readonly Reading[] {
+  const all: Reading[] = [{ text, undone: [] }];
+  let fresh = [...all];
   for (let depth = 0; depth < DEPTH_MAX && fresh.length > 0; depth += 1) {
-    fresh = fresh
-      .flatMap((one) => [withoutJsonEscapes(one), withoutUrlEscapes(one)])
-      .filter((one) => !all.includes(one));
-    all.push(...fresh);
+    const deeper: Reading[] = [];
+    for (const one of fresh) {
+      for (const read of [
+        { text: withoutJsonEscapes(one.text), undone: [...one.undone, 'JSON'] as const },
+        { text: withoutUrlEscapes(one.text), undone: [...one.undone, 'URL'] as const },
+      ]) {
+        if (![...all, ...deeper].some((known) => known.text === read.text)) deeper.push(read);
+      }
+    }
+    all.push(...deeper);
+    fresh = deeper;
   }
   return all;
 }

@@ -45,6 +45,13 @@ const FORMS: Readonly<Record<string, (text: string) => string>> = {
   'base64 in JSON': (text) => Buffer.from(text).toString('base64').replaceAll('/', '\\/'),
 };
 
+/** In these only a secret that is known is seen: any number could be the shape of a key in them. */
+const FORMS_OF_KNOWN: typeof FORMS = {
+  ...FORMS,
+  hex: (text) => Buffer.from(text).toString('hex'),
+  'hex in capitals': (text) => Buffer.from(text).toString('hex').toUpperCase(),
+};
+
 /** What a search over a text in pieces tells, as `LINE WHAT`. */
 function told(finder: Finder, text: string, pieceBytes: number, cuts: readonly number[]): string[] {
   const found: string[] = [];
@@ -70,7 +77,7 @@ const around = fc.string({ unit: 'binary', maxLength: 200 });
 const cuts = fc.array(fc.nat({ max: 2_000 }), { maxLength: 12 });
 
 describe('a planted secret', () => {
-  for (const [form, write] of Object.entries(FORMS)) {
+  for (const [form, write] of Object.entries(FORMS_OF_KNOWN)) {
     test(`that is known is found: ${form}`, () => {
       const cases = fc.tuple(letters(VISIBLE, 8, 120), around, around, cuts, fc.nat({ max: 300 }));
       fc.assert(
@@ -133,6 +140,23 @@ describe('a planted secret', () => {
     const text = 'canary-0123456789\n\nx\ncanary-0123456789 canary-0123456789\n';
     assert.deepEqual(told(finder, text, 1, [5, 20]), ['1 KEY', '4 KEY']);
   });
+});
+
+test('a known secret is told with the way it is written, the simplest one', () => {
+  const value = 'canary "0123456789" /+';
+  const finder = createFinder([{ name: 'KEY', value }]);
+  for (const [form, spelling] of [
+    ['plain', 'plain'],
+    ['JSON-escaped', 'JSON'],
+    ['JSON within JSON', 'JSON JSON'],
+    ['URL-encoded', 'URL'],
+    ['base64', 'base64'],
+    ['hex', 'hex'],
+  ] as const) {
+    const text = FORMS_OF_KNOWN[form]?.(`a${value}b`) ?? assert.fail();
+    assert.deepEqual(finder.known(text), [{ name: 'KEY', spelling }], form);
+  }
+  assert.deepEqual(finder.known('sk-ant-api03-0123456789'), [], 'shapes are no matter');
 });
 
 describe('what is no secret', () => {
