@@ -73,6 +73,21 @@ test('values of secret names are replaced whatever they hold', () => {
   });
 });
 
+test('so are account ids in a body that was cut, which is no JSON any more', () => {
+  const ids = {
+    device_id: 'canary-device',
+    account_uuid: 'canary-account',
+    session_id: 'canary-s',
+  };
+  for (const user of [JSON.stringify(ids), 'user_canary_account_canary_session_canary']) {
+    const body = JSON.stringify({ metadata: { user_id: user }, max_tokens: 3 });
+    const clean = redactText(body.slice(0, -2));
+    assert(!clean.includes('canary'), clean);
+    assert.match(clean, /max_tokens/);
+  }
+  assert.match(redactText(`"{\\"device_id\\":\\"canary`), /^"\{\\"device_id\\":\\"\[redacted\]$/);
+});
+
 test('account ids in the metadata of a request are replaced', () => {
   const body = { metadata: { user_id: '{"device_id":"d","account_uuid":"a"}' }, max_tokens: 3 };
   assert.deepEqual(redactJson(body), { metadata: { user_id: '[redacted]' }, max_tokens: 3 });

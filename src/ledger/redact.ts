@@ -12,9 +12,9 @@ const REDACTED = '[redacted]';
 /** Deeper values are not looked at, and so not shown. */
 const DEPTH_MAX = 64;
 
-/** Names whose value is a secret, as they stand in text, where a name may be part of a longer one. */
+/** Names whose value is a secret or names a person, as in text, where a name may be part of a longer one. */
 const SECRET_NAMES =
-  '(?:x-)?api[-_]?key|(?:proxy-)?authorization|(?:access|refresh|id|auth|session)[-_]?token|client[-_]?secret|password|passwd';
+  '(?:x-)?api[-_]?key|(?:proxy-)?authorization|(?:access|refresh|id|auth|session)[-_]?token|client[-_]?secret|password|passwd|user_id|device_id|account_uuid|session_id';
 
 /** Each shape and what stands in its place. Repetitions that can fail are bounded: linear time. */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
