@@ -1,6 +1,7 @@
 /** The commands that judge a session and hand it over: names, options and what each is for. */
-import { Argument, type Command } from 'commander';
+import { Argument, type Command, InvalidArgumentError } from 'commander';
 
+import { ISOLATION_EXCHANGES_MAX } from '../core/limits.ts';
 import type { Act } from './program.ts';
 
 const VERIFIED = ['sse', 'routing', 'isolation'] as const;
@@ -9,8 +10,8 @@ Checks:
   sse         one stream of each lane, compared byte for byte with what the twin sent; over a running
               proxy by its grammar and the ledger
   routing     every exchange of the ledger on its lane; with --live what the running proxy would decide
-  isolation   canaries of every kind of credential through a proxy of its own, and a search of all that
-              each upstream received and of every file that was written
+  isolation   canaries of every kind of credential through thousands of exchanges of proxies of its own,
+              and a search of all that each upstream received, was written and was told
 
 Exit: 0 all is well, 1 something was found.`;
 
@@ -27,6 +28,7 @@ export function addSessionCommands(program: Command, act: Act): void {
         'sse: a proxy of its own with the twin behind it, even where one is running',
       )
       .option('--gateway', 'sse: plain requests to the proxy itself')
+      .option('--count <number>', 'isolation: exchanges, about (2000)', toCount)
       .addHelpText('after', VERIFY_HELP),
     async () => (await import('./commands/verify.ts')).verify,
   );
@@ -45,4 +47,10 @@ export function addSessionCommands(program: Command, act: Act): void {
     command('bundle', 'the review archive, without secrets and bodies: bundle/*.tgz'),
     async () => (await import('./commands/bundle.ts')).bundle,
   );
+}
+
+function toCount(text: string): number {
+  const count = Number(text);
+  if (/^\d+$/.test(text) && count >= 1 && count <= ISOLATION_EXCHANGES_MAX) return count;
+  throw new InvalidArgumentError(`It must be a number from 1 to ${ISOLATION_EXCHANGES_MAX}.`);
 }

@@ -23,12 +23,23 @@ export class TunnelError extends Error {
  * A TLS connection to port 443 of a host, through the proxy at `url` (which may hold a login).
  *
  * @param ca PEM to trust in place of the process's own trust
+ * @param alpn protocols offered inside (RFC 7301); default: none
  * @throws TunnelError
  */
-export async function openTunnel(url: URL, host: string, ca?: string): Promise<tls.TLSSocket> {
+export async function openTunnel(
+  url: URL,
+  host: string,
+  ca?: string,
+  alpn?: readonly string[],
+): Promise<tls.TLSSocket> {
   const socket = await connect(url, host);
   return new Promise((resolve, reject) => {
-    const secure = tls.connect({ socket, servername: host, ...(ca === undefined ? {} : { ca }) });
+    const secure = tls.connect({
+      socket,
+      servername: host,
+      ...(ca === undefined ? {} : { ca }),
+      ...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
+    });
     secure.on('error', (error) => reject(asTunnelError('tls', error)));
     secure.once('secureConnect', () => resolve(secure));
   });

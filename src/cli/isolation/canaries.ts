@@ -1,6 +1,6 @@
 /**
- * The canaries of `verify isolation`: one of every kind of credential and of every id that a client of
- * Claude Code sends, found nowhere by chance, and the requests that carry them all at once.
+ * The canaries of `verify isolation`: one of every kind of credential, of every id that a client of
+ * Claude Code sends, and of what it says, found nowhere by chance; and the requests that carry them.
  */
 import { randomBytes, randomUUID } from 'node:crypto';
 
@@ -14,7 +14,10 @@ export function mintCanaries() {
     apiKey: `sk-ant-api03-canary-${random()}`,
     oauth: `sk-ant-oat01-canary-${random()}`,
     zaiKey: `${randomBytes(16).toString('hex')}.Canary${random().slice(0, 10)}`,
+    thirdKey: `sk-third-canary-${random()}`,
+    thirdKeyNew: `sk-third-canary-${random()}`,
     proxyToken: `canary/token+${random()}`,
+    elsewhereKey: `ghp_canary${random()}`,
     cookie: `canary-cookie=${random()}/+`,
     organisation: `canary-org-${randomUUID()}`,
     account: `canary-account-${randomUUID()}`,
@@ -23,13 +26,34 @@ export function mintCanaries() {
     attribution: `canary-attribution-${random()}`,
     sonnetPrompt: `canary "sonnet" prompt ${random()} \\ ü`,
     haikuPrompt: `canary "haiku" prompt ${random()} \\ ü`,
+    thirdPrompt: `canary "opus" prompt ${random()} \\ ü`,
   };
 }
 
-/** The names of all of them. */
-export const CANARY_NAMES = Object.keys(mintCanaries()) as readonly CanaryName[];
+/** What each is, in words. */
+export const KINDS: Readonly<Record<CanaryName, string>> = {
+  apiKey: 'Anthropic API key',
+  oauth: 'OAuth token',
+  zaiKey: 'Z.AI key',
+  thirdKey: 'key of a third lane',
+  thirdKeyNew: 'that key, changed',
+  proxyToken: 'token of the proxy',
+  elsewhereKey: 'key for another host',
+  cookie: 'cookie',
+  organisation: 'organisation id',
+  account: 'account id',
+  device: 'device id',
+  session: 'session id',
+  attribution: 'attribution block',
+  sonnetPrompt: 'prompt for Anthropic',
+  haikuPrompt: 'prompt for Z.AI',
+  thirdPrompt: 'prompt for the third lane',
+};
 
-/** What of the client another provider must never see. */
+/** The names of all of them. */
+export const CANARY_NAMES = Object.keys(KINDS) as readonly CanaryName[];
+
+/** What of the client no keyed lane must ever see. */
 export const CLIENT_ONLY = [
   'apiKey',
   'oauth',
@@ -39,8 +63,13 @@ export const CLIENT_ONLY = [
   'device',
   'session',
   'attribution',
-  'sonnetPrompt',
 ] as const satisfies readonly CanaryName[];
+
+export const PROMPTS = ['sonnetPrompt', 'haikuPrompt', 'thirdPrompt'] as const;
+
+/** Which login a client of Claude Code has. */
+export type Auth = 'key' | 'oauth';
+export const AUTHS: readonly Auth[] = ['key', 'oauth'];
 
 /** A request as it is sent. */
 export interface CanaryRequest {
@@ -50,81 +79,57 @@ export interface CanaryRequest {
   readonly body: Buffer;
 }
 
-type Auth = 'key' | 'oauth';
+export const HAIKU = 'claude-haiku-5-5';
+export const SONNET = 'claude-sonnet-5-5';
+export const OPUS = 'claude-opus-5-5';
+const PROMPT_OF: readonly (readonly [model: string, prompt: CanaryName])[] = [
+  ['haiku', 'haikuPrompt'],
+  ['opus', 'thirdPrompt'],
+];
+const USER_AGENT = /\(exchange (\d+)\)/;
 
-const HAIKU = 'claude-haiku-5-5';
-const SONNET = 'claude-sonnet-5-5';
-const NO_BODY = Buffer.alloc(0);
-/** What the twin is asked for: all that an answer can be. */
-export const CANARY_PROMPTS = [
-  'hello',
-  '[twin: events 20]',
-  '[twin: status 429 times=1 retry-after=0]',
-  '[twin: status 529 should-retry=false]',
-  '[twin: status 400]',
-  '[twin: encoding gzip]',
-] as const;
-
-/** One round of requests: both lanes, both kinds of login, and what can not be routed for sure. */
-export function canaryRequests(c: Canaries): readonly CanaryRequest[] {
-  return (['key', 'oauth'] as const).flatMap((auth) => {
-    const routed = CANARY_PROMPTS.flatMap((prompt, index) =>
-      [HAIKU, SONNET].flatMap((model) =>
-        [true, false].map((agent) =>
-          canaryMessages(c, { model, auth, agent, prompt, stream: index % 2 === 0 }),
-        ),
-      ),
-    );
-    const haiku = canaryMessages(c, {
-      model: HAIKU,
-      auth,
-      agent: true,
-      prompt: 'count',
-      stream: false,
-    });
-    const plain = { headers: canaryHeaders(c, auth), body: NO_BODY };
-    const key = c[auth === 'key' ? 'apiKey' : 'oauth'];
-    return [
-      ...routed,
-      { ...haiku, path: '/v1/messages/count_tokens' },
-      // Of which the model can not be read for sure.
-      { ...haiku, body: haiku.body.subarray(0, -20) },
-      { ...plain, method: 'GET', path: '/v1/models' },
-      { ...plain, method: 'GET', path: `/v1/none?key=${encodeURIComponent(c.apiKey)}` },
-      // An agent that has read a file with its own key: the proxy must refuse it.
-      canaryMessages(c, { model: HAIKU, auth, agent: true, prompt: key, stream: true }),
-      // A key where a name belongs.
-      canaryMessages(c, { model: c.apiKey, auth, agent: true, prompt: 'hello', stream: false }),
-    ];
-  });
+/** What is asked for. */
+export interface Asked {
+  readonly auth: Auth;
+  readonly model: string;
+  /** Behind the canary of the prompt. */
+  readonly prompt: string;
+  readonly stream: boolean;
+  /** Of a subagent. */
+  readonly agent: boolean;
+  /** By which it is known wherever it arrives. */
+  readonly exchange: number;
 }
 
 /** A request of the Messages API as Claude Code sends it, canaries in every place. */
-export function canaryMessages(
-  c: Canaries,
-  asked: { model: string; auth: Auth; agent: boolean; prompt: string; stream: boolean },
-): CanaryRequest {
-  const text = asked.model === HAIKU ? c.haikuPrompt : c.sonnetPrompt;
+export function canaryMessages(c: Canaries, asked: Asked): CanaryRequest {
+  const { model, prompt, stream, exchange } = asked;
+  const text = c[PROMPT_OF.find(([part]) => model.includes(part))?.[1] ?? 'sonnetPrompt'];
   const ids = { device_id: c.device, account_uuid: c.account, session_id: c.session };
   const body = {
-    model: asked.model,
+    model,
     max_tokens: 30,
-    stream: asked.stream,
+    stream,
     system: [
       { type: 'text', text: `x-anthropic-billing-header: ${c.attribution}` },
       { type: 'text', text: 'be brief' },
     ],
-    messages: [{ role: 'user', content: `${text} ${asked.prompt}` }],
+    // The number makes each body another one: the twin counts tries by their bytes.
+    messages: [{ role: 'user', content: `${text} ${exchange} ${prompt}` }],
     metadata: { user_id: JSON.stringify(ids) },
   };
   const agent = asked.agent ? { 'x-claude-code-agent-id': 'agent-1' } : {};
-  const headers = { ...canaryHeaders(c, asked.auth), ...agent };
+  const headers = { ...canaryHeaders(c, asked.auth, exchange), ...agent };
   const bytes = Buffer.from(JSON.stringify(body));
   return { method: 'POST', path: '/v1/messages?beta=true', headers, body: bytes };
 }
 
 /** The header fields of every request of a client of Claude Code. */
-export function canaryHeaders(c: Canaries, auth: Auth): Readonly<Record<string, string>> {
+export function canaryHeaders(
+  c: Canaries,
+  auth: Auth,
+  exchange: number,
+): Readonly<Record<string, string>> {
   const login: Readonly<Record<string, string>> =
     auth === 'key'
       ? { 'x-api-key': c.apiKey }
@@ -133,11 +138,18 @@ export function canaryHeaders(c: Canaries, auth: Auth): Readonly<Record<string, 
     ...login,
     'content-type': 'application/json',
     'anthropic-version': '2023-06-01',
-    'user-agent': 'claude-cli/2.1.330 (external, cli)',
+    // Of all fields this one travels on every lane.
+    'user-agent': `claude-cli/2.1.330 (exchange ${exchange})`,
     'x-app': 'cli',
     'x-organization-uuid': c.organisation,
     'x-claude-code-session-id': c.session,
     cookie: c.cookie,
     'x-lanekeeper-token': c.proxyToken,
   };
+}
+
+/** Which exchange a head belongs to; null where it does not say. */
+export function exchangeIn(text: string): number | null {
+  const number = USER_AGENT.exec(text)?.[1];
+  return number === undefined ? null : Number(number);
 }

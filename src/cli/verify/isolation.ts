@@ -1,140 +1,118 @@
 /**
- * `verify isolation`: whose credential goes where. Canaries of every kind through some hundred exchanges
- * of a proxy of its own with the twin behind it; then a search of all that each upstream received, and
- * of all that was written or told.
+ * `verify isolation`: whose credential goes where. Canaries of every kind through thousands of exchanges
+ * of proxies of its own; then a search of all that each upstream received, and of all that was written or
+ * told (docs/isolation.md).
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
-import { loadConfig } from '../../config/load.ts';
-import { writtenFiles } from '../../session/places.ts';
+import { ISOLATION_EXCHANGES } from '../../core/limits.ts';
 import { NO_FIGURES, unmarkedPhase } from '../../session/record.ts';
 import { appendPhase, readSession } from '../../session/record-file.ts';
-import { searchFiles } from '../../session/secrets/search.ts';
-import { startTwin, type Twin } from '../../twin/index.ts';
+import { CANARY_NAMES, KINDS } from '../isolation/canaries.ts';
+import { UPSTREAMS } from '../isolation/exchange.ts';
+import type { Count, PlaceReport } from '../isolation/judge.ts';
+import { type IsolationRun, runIsolation } from '../isolation/run.ts';
 import { print, printJson, table } from '../output.ts';
-import { launchProxy, type RunningProxy } from '../proxy-loader.ts';
 import { type CommonOptions, homeOf, type JsonOption } from '../settings.ts';
-import { twinUpstreams } from '../twin-upstreams.ts';
-import { type Canaries, canaryRequests, mintCanaries } from './canaries.ts';
-import { finderOf, type Isolation, judgeIsolation } from './judge.ts';
-import { sendAll } from './send.ts';
 
-/** What came of it. */
-interface Outcome extends Isolation {
-  readonly exchanges: number;
+export interface VerifyIsolationOptions extends CommonOptions, JsonOption {
+  /** Exchanges to make, about. */
+  readonly count?: number;
 }
 
-const ROUNDS = 2;
-const DRAIN_MS = 2_000;
-const CONFIGURATION = 'listen: { host: 127.0.0.1, port: 0 }\n';
+const FINDINGS_SHOWN = 50;
 
 /** True where nothing was found. The result is kept as a phase where a session is under way, or a home was named. */
-export async function verifyIsolation(options: CommonOptions & JsonOption): Promise<boolean> {
+export async function verifyIsolation(options: VerifyIsolationOptions): Promise<boolean> {
   const start = new Date();
-  const outcome = await run();
-  const ok = outcome.findings.length === 0;
+  const run = await runIsolation(options.count ?? ISOLATION_EXCHANGES);
+  const ok = run.findings.length === 0;
   const home = homeOf(options);
   if (options.home !== undefined || (await readSession(home)) !== null) {
-    await keep(home, start, outcome);
+    await keep(home, start, run);
   }
-  if (options.json === true) printJson({ ok, ...outcome });
-  else print(describe(outcome));
+  if (options.json === true) printJson({ ok, ...run });
+  else print(describe(run));
   return ok;
 }
 
-async function run(): Promise<Outcome> {
-  const canaries = mintCanaries();
-  const home = mkdtempSync(join(tmpdir(), 'lanekeeper-isolation-'));
-  // The first request with the key is refused, and sent again with the key in the other field.
-  const twin = await startTwin({
-    zaiKey: canaries.zaiKey,
-    zaiCountTokens: false,
-    zaiAccepts: 'authorization',
-  });
-  const told: string[] = [];
-  try {
-    const proxy = await launch(home, twin, canaries, told);
-    let exchanges = 0;
-    try {
-      const ca = readFileSync(proxy.bundlePath, 'utf8');
-      const requests = Array.from({ length: ROUNDS }, () => canaryRequests(canaries)).flat();
-      exchanges = await sendAll({ proxy: proxy.url, token: canaries.proxyToken, ca, requests });
-      told.push(JSON.stringify(proxy.control.status()), await proxy.control.metrics());
-    } finally {
-      await proxy.drain(DRAIN_MS);
-    }
-    return await search(home, twin, canaries, { told, exchanges });
-  } finally {
-    await twin.close();
-    rmSync(home, { recursive: true, force: true });
-  }
-}
-
-async function launch(
-  home: string,
-  twin: Twin,
-  canaries: Canaries,
-  told: string[],
-): Promise<RunningProxy> {
-  const configFile = join(home, 'isolation.yaml');
-  writeFileSync(configFile, CONFIGURATION);
-  const config = await loadConfig({
-    cwd: home,
-    env: {
-      LANEKEEPER_TOKEN: canaries.proxyToken,
-      FORCE_HAIKU_TO_ZAI: '1',
-      MITM_ENABLE_BACKOFF: '1',
-    },
-    home,
-    configFile,
-    twin: twinUpstreams(twin),
-  });
-  const log = {
-    warn: (event: string, facts: object) => void told.push(`${event} ${JSON.stringify(facts)}`),
-  };
-  return launchProxy({ config, twin: true, log });
-}
-
-async function search(
-  home: string,
-  twin: Twin,
-  canaries: Canaries,
-  { told, exchanges }: { readonly told: readonly string[]; readonly exchanges: number },
-): Promise<Outcome> {
-  const files = await searchFiles(finderOf(canaries), await writtenFiles(home));
-  const received = { anthropic: twin.anthropic.requests(), zai: twin.zai.requests() };
-  const judged = judgeIsolation({ received, files, told }, canaries);
-  return { exchanges, ...judged };
-}
-
-async function keep(home: string, start: Date, outcome: Outcome): Promise<void> {
-  const { searched, leaks, findings, exchanges } = outcome;
+async function keep(home: string, start: Date, run: IsolationRun): Promise<void> {
+  const { places, leaks, findings, exchanges } = run;
   const met = findings.length === 0;
   const seconds = (Date.now() - start.getTime()) / 1_000;
+  const at = (upstream: string): number =>
+    places.find(({ place }) => place === upstream)?.searched ?? 0;
+  const detail = met
+    ? `no canary in the wrong place, of ${places.length} searched`
+    : findings.slice(0, FINDINGS_SHOWN).join('; ');
   await appendPhase(home, {
-    // Its records lie in a home of their own.
+    // Its records lie in homes of their own.
     ...unmarkedPhase('isolation', start, met),
     command: 'lanekeeper verify isolation',
     figures: { ...NO_FIGURES, seconds, exchanges },
-    isolation: { searched: { anthropic: searched.anthropic, zai: searched.zai }, leaks },
-    checks: [
-      { name: 'isolation', met, detail: findings.join('; ') || 'no canary in the wrong place' },
-    ],
+    isolation: { searched: { anthropic: at('anthropic'), zai: at('zai') }, leaks },
+    checks: [{ name: 'isolation', met, detail }],
   });
 }
 
-function describe({ exchanges, searched, findings }: Outcome): string {
-  const rows = [
-    ['requests at anthropic', String(searched.anthropic)],
-    ['requests at zai', String(searched.zai)],
-    ['files', String(searched.files)],
-    ['logs, status and metrics', String(searched.answers)],
-  ];
+function describe({ exchanges, shapes, places, findings }: IsolationRun): string {
+  const shown = findings.slice(0, FINDINGS_SHOWN).map((finding) => `FOUND: ${finding}`);
+  const more = findings.length - shown.length;
   const verdict =
     findings.length === 0
-      ? ['every canary where it belongs, and none anywhere else']
-      : findings.map((finding) => `FOUND: ${finding}`);
-  return [`${exchanges} exchanges; searched:`, table(rows), '', ...verdict].join('\n');
+      ? ['every canary where it belongs, as often as it was sent, and none anywhere else']
+      : [...shown, ...(more > 0 ? [`and ${more} more`] : [])];
+  return [
+    `${exchanges} exchanges of ${Object.keys(shapes).length} shapes:`,
+    table(shapeRows(shapes)),
+    '',
+    'canaries at the upstreams, found / expected:',
+    table(canaryRows(places)),
+    '',
+    'searched, plain, in JSON, in URLs, in base64 and in hex:',
+    table(placeRows(places)),
+    '',
+    ...verdict,
+  ].join('\n');
+}
+
+/** Shapes that begin with the same words are one row. */
+function shapeRows(shapes: IsolationRun['shapes']): string[][] {
+  const groups = new Map<string, { shapes: number; exchanges: number }>();
+  for (const [shape, count] of Object.entries(shapes)) {
+    const name = shape.split(', ')[0] ?? shape;
+    const group = groups.get(name) ?? { shapes: 0, exchanges: 0 };
+    groups.set(name, { shapes: group.shapes + 1, exchanges: group.exchanges + count });
+  }
+  return [
+    ['shape', 'kinds', 'exchanges'],
+    ...[...groups].map(([name, group]) => [name, `${group.shapes}`, `${group.exchanges}`]),
+  ];
+}
+
+function canaryRows(places: readonly PlaceReport[]): string[][] {
+  const upstreams = UPSTREAMS.map((upstream) => places.find(({ place }) => place === upstream));
+  return [
+    ['canary', ...UPSTREAMS],
+    ...CANARY_NAMES.map((name) => [
+      KINDS[name],
+      ...upstreams.map((place) => share(place?.canaries[name])),
+    ]),
+  ];
+}
+
+function share(count: Count | undefined): string {
+  return count === undefined ? '0' : `${count.found} / ${count.expected}`;
+}
+
+function placeRows(places: readonly PlaceReport[]): string[][] {
+  return [
+    ['place', 'texts', 'bytes', 'holds'],
+    ...places.map(({ place, searched, bytes, canaries }) => [
+      place,
+      String(searched),
+      String(bytes),
+      CANARY_NAMES.filter((name) => canaries[name] !== undefined)
+        .map((name) => KINDS[name])
+        .join(', ') || 'none',
+    ]),
+  ];
 }
