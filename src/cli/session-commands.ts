@@ -1,7 +1,7 @@
 /** The commands that judge a session and hand it over: names, options and what each is for. */
 import { Argument, type Command, InvalidArgumentError } from 'commander';
 
-import { ISOLATION_EXCHANGES_MAX } from '../core/limits.ts';
+import { ISOLATION_REQUESTS_MAX } from '../core/limits.ts';
 import type { Act } from './program.ts';
 
 const VERIFIED = ['sse', 'routing', 'isolation'] as const;
@@ -51,6 +51,6 @@ export function addSessionCommands(program: Command, act: Act): void {
 
 function toCount(text: string): number {
   const count = Number(text);
-  if (/^\d+$/.test(text) && count >= 1 && count <= ISOLATION_EXCHANGES_MAX) return count;
-  throw new InvalidArgumentError(`It must be a number from 1 to ${ISOLATION_EXCHANGES_MAX}.`);
+  if (/^\d+$/.test(text) && count >= 1 && count <= ISOLATION_REQUESTS_MAX) return count;
+  throw new InvalidArgumentError(`It must be a number from 1 to ${ISOLATION_REQUESTS_MAX}.`);
 }

@@ -322,8 +322,8 @@ export const SEARCH_OVERLAP_BYTES_MIN = 64 * 1024;
 /** How long `verify isolation` waits for an answer, or for a proxy to start or end, ms. */
 export const ISOLATION_ANSWER_MS_MAX = 30_000;
 /** Exchanges that `verify isolation` makes, unless told otherwise, and the most that it takes. */
-export const ISOLATION_EXCHANGES = 2_000;
-export const ISOLATION_EXCHANGES_MAX = 100_000;
+export const ISOLATION_REQUESTS = 2_000;
+export const ISOLATION_REQUESTS_MAX = 100_000;
 /** Findings that a search names; the rest is counted. */
 export const FINDINGS_MAX = 50;
 /** Largest record of a session that is read. */

@@ -3,15 +3,15 @@
  * of proxies of its own; then a search of all that each upstream received, and of all that was written or
  * told (docs/isolation.md).
  */
-import { ISOLATION_EXCHANGES } from '../../core/limits.ts';
+import { ISOLATION_REQUESTS } from '../../core/limits.ts';
 import { NO_FIGURES, unmarkedPhase } from '../../session/record.ts';
 import { appendPhase, readSession } from '../../session/record-file.ts';
-import { CANARY_NAMES, KINDS } from '../isolation/canaries.ts';
-import { UPSTREAMS } from '../isolation/exchange.ts';
-import type { Count, PlaceReport } from '../isolation/judge.ts';
-import { type IsolationRun, runIsolation } from '../isolation/run.ts';
 import { print, printJson, table } from '../output.ts';
 import { type CommonOptions, homeOf, type JsonOption } from '../settings.ts';
+import { CANARY_NAMES, KINDS } from './isolation/canaries.ts';
+import { UPSTREAMS } from './isolation/exchange.ts';
+import type { Count, PlaceReport } from './isolation/judge.ts';
+import { type IsolationRun, runIsolation } from './isolation/run.ts';
 
 export interface VerifyIsolationOptions extends CommonOptions, JsonOption {
   /** Exchanges to make, about. */
@@ -23,7 +23,7 @@ const FINDINGS_SHOWN = 50;
 /** True where nothing was found. The result is kept as a phase where a session is under way, or a home was named. */
 export async function verifyIsolation(options: VerifyIsolationOptions): Promise<boolean> {
   const start = new Date();
-  const run = await runIsolation(options.count ?? ISOLATION_EXCHANGES);
+  const run = await runIsolation(options.count ?? ISOLATION_REQUESTS);
   const ok = run.findings.length === 0;
   const home = homeOf(options);
   if (options.home !== undefined || (await readSession(home)) !== null) {

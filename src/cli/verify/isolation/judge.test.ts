@@ -257,6 +257,14 @@ describe('it is found', () => {
     }
   });
 
+  test('what came of a body that broke off, but nothing that it does not hold', () => {
+    const broken = (text: string): readonly string[] =>
+      findingsOf(changed(4, () => ({ whole: false, body: Buffer.from(text) })));
+    // Of a single request at zai the prompt would be missing there.
+    assert.deepEqual(broken(''), ['no prompt for Z.AI at zai, where it belongs']);
+    assert.match(broken(`{"content":"${c.cookie}`)[0] ?? '', /^cookie in a request at zai/);
+  });
+
   test('that a large body is another one than was sent; else it need not be searched', () => {
     const big = MADE.map((one) =>
       one.id === 0

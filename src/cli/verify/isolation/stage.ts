@@ -5,9 +5,9 @@
 import { writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { callControl, readStatus } from '../../admin/client.ts';
-import { mintServer } from '../../pki/authority.ts';
-import { startTwin, type Twin } from '../../twin/index.ts';
+import { callControl, readStatus } from '../../../admin/client.ts';
+import { mintServer } from '../../../pki/authority.ts';
+import { startTwin, type Twin } from '../../../twin/index.ts';
 import { AUTHS, type Auth, type Canaries } from './canaries.ts';
 import { type ClientOptions, type Clients, createClients } from './clients.ts';
 import { type Exchange, type Made, sentOf, type Told, WAYS, type Way } from './exchange.ts';

@@ -6,9 +6,9 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import net from 'node:net';
 import type { Duplex } from 'node:stream';
-import { ISOLATION_ANSWER_MS_MAX } from '../../core/limits.ts';
-import { CliError } from '../failure.ts';
-import { openTunnel } from '../tunnel.ts';
+import { ISOLATION_ANSWER_MS_MAX } from '../../../core/limits.ts';
+import { CliError } from '../../failure.ts';
+import { openTunnel } from '../../tunnel.ts';
 import type { Answer, Exchange, Way } from './exchange.ts';
 
 export interface ClientOptions {

@@ -5,7 +5,7 @@
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
 import tls from 'node:tls';
-import type { MintedServer } from '../../pki/authority.ts';
+import type { MintedServer } from '../../../pki/authority.ts';
 
 /** A request, as it stood on the wire. */
 export interface RecordedRequest {

@@ -2,8 +2,8 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { contentOf } from '../../session/secrets/search.ts';
-import type { ReceivedRequest } from '../../twin/index.ts';
+import { contentOf } from '../../../session/secrets/search.ts';
+import { headerOf, type ReceivedRequest } from '../../../twin/index.ts';
 import { type CanaryName, exchangeIn } from './canaries.ts';
 import type { Made, Received, Told, Upstream } from './exchange.ts';
 import type { Recorder } from './recorder.ts';
@@ -40,12 +40,12 @@ export function receivedBy(stage: Stage, keyChangedAt: number): readonly Receive
     key: CanaryName | null,
   ) =>
     requests.map(
-      ({ method, path, rawHeaders, body, connection, whole }): Received => ({
+      ({ method, path, rawHeaders, body, connection, ...end }): Received => ({
         upstream,
         head: headOf(method, path, rawHeaders),
         body,
         connection: `${upstream} ${name} ${connection}`,
-        whole,
+        whole: isWhole({ rawHeaders, body, ...end }),
         key,
       }),
     );
@@ -73,6 +73,15 @@ export function receivedBy(stage: Stage, keyChangedAt: number): readonly Receive
     ),
     ...ofRecorder('elsewhere', stage.elsewhere, () => null),
   ];
+}
+
+/** Of a stream that was reset as it came the twin may see the end, and nothing before it. */
+function isWhole(
+  request: Pick<ReceivedRequest, 'rawHeaders' | 'body' | 'whole' | 'aborted'>,
+): boolean {
+  const { rawHeaders, body, whole, aborted } = request;
+  const declared = headerOf(rawHeaders, 'content-length');
+  return whole && (declared === undefined ? !aborted : Number(declared) === body.length);
 }
 
 /** The pseudo-fields of HTTP/2 are the request line once more. */

@@ -6,10 +6,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { holdLease } from '../../admin/client.ts';
-import { ISOLATION_ANSWER_MS_MAX } from '../../core/limits.ts';
-import { CliError } from '../failure.ts';
-import { PACKAGE_ROOT } from '../package-info.ts';
+import { holdLease } from '../../../admin/client.ts';
+import { ISOLATION_ANSWER_MS_MAX } from '../../../core/limits.ts';
+import { CliError } from '../../failure.ts';
+import { PACKAGE_ROOT } from '../../package-info.ts';
 
 const LAUNCHER = join(PACKAGE_ROOT, 'bin', 'lanekeeper');
 const LISTENING = /^lanekeeper listening on (http:\/\/\S+)$/m;

@@ -3,7 +3,7 @@
  * canary must be in it. Everywhere else a place has what it may hold, which is nearly always nothing.
  * What is wrong is told by place and kind; a canary itself is never shown.
  */
-import { createFinder, type Sighting } from '../../session/secrets/finder.ts';
+import { createFinder, type Sighting } from '../../../session/secrets/finder.ts';
 import {
   CANARY_NAMES,
   type Canaries,
@@ -13,7 +13,14 @@ import {
   KINDS,
   PROMPTS,
 } from './canaries.ts';
-import { type Made, type Received, type Told, UPSTREAMS, type Upstream } from './exchange.ts';
+import {
+  type Made,
+  type Received,
+  type Sent,
+  type Told,
+  UPSTREAMS,
+  type Upstream,
+} from './exchange.ts';
 
 export interface Evidence {
   readonly made: readonly Made[];
@@ -69,7 +76,6 @@ const AT_UPSTREAM: Readonly<Record<Upstream, readonly CanaryName[]>> = {
 };
 /** A larger body that came as it was sent need not be searched. */
 const LARGE_BYTES = 1_000_000;
-const NO_BODY = Buffer.alloc(0);
 
 /** Judges all of it. */
 export function judgeIsolation(evidence: Evidence, canaries: Canaries): Isolation {
@@ -172,15 +178,16 @@ function judgeRequest(
 ): string[] {
   const shape = origin?.shape ?? 'unknown';
   if (origin === undefined) return [`a request at ${upstream} that nobody sent`];
-  const { head } = origin.sent;
-  const body = whole ? origin.sent.body : NO_BODY;
+  const { head, body } = origin.sent;
   const isLarge = body.length > LARGE_BYTES;
-  if (isLarge && !request.body.equals(body)) {
+  if (whole && isLarge && !request.body.equals(body)) {
     return [`a body at ${upstream} is not the one that was sent (${shape})`];
   }
+  // What can be counted: of a body that broke off nobody knows how much came.
+  const countable = (text: Sent): string => (whole && !isLarge ? textOf(text) : text.head);
   const text = isLarge ? request.head : textOf(request);
-  const found = counter(text);
-  const expected = expectedAt(upstream, key, counter(isLarge ? head : textOf({ head, body })));
+  const found = counter(countable(request));
+  const expected = expectedAt(upstream, key, counter(countable({ head, body })));
   const wrong = counter
     .foreign(text, upstream)
     .map(
@@ -211,7 +218,7 @@ function expectedAt(
   return new Map([[key, 1], ...prompt.map((name) => [name, sent.get(name) ?? 0] as const)]);
 }
 
-function textOf({ head, body }: Pick<Received, 'head' | 'body'>): string {
+function textOf({ head, body }: Sent): string {
   return `${head}\n${body.toString('latin1')}`;
 }
 

@@ -3,8 +3,8 @@
  * upstream, clients that leave, and what the proxy must refuse; and how often each may arrive where.
  */
 import { brotliCompressSync } from 'node:zlib';
-import { HELD_BODY_BYTES_MAX } from '../../core/limits.ts';
-import type { FaultPlan } from '../../twin/index.ts';
+import { HELD_BODY_BYTES_MAX } from '../../../core/limits.ts';
+import type { FaultPlan } from '../../../twin/index.ts';
 import {
   type Auth,
   type Canaries,
