@@ -25,6 +25,8 @@ interface Part {
 
 const ONCE = [1, 1] as const;
 const API_HOST = 'api.anthropic.com';
+/** Exchanges with another host, in each of two ways. */
+const ELSEWHERE_TIMES = 8;
 /** A masked text frame (RFC 6455 section 5.2) with a mask of zeros, so that its text stands in it. */
 const frameOf = (text: string): Buffer => {
   const payload = Buffer.from(text);
@@ -110,7 +112,8 @@ export async function sendElsewhere(stage: Stage, numbers: Numbers): Promise<str
   const c = stage.options.canaries;
   const authority = `127.0.0.1:${stage.elsewhere.port}`;
   const problems: string[] = [];
-  for (const shape of ['blind tunnel', 'plain forward'] as const) {
+  for (let time = 0; time < 2 * ELSEWHERE_TIMES; time += 1) {
+    const shape = time % 2 === 0 ? 'blind tunnel' : 'plain forward';
     const id = numbers();
     const isTunnel = shape === 'blind tunnel';
     const headers = {

@@ -126,7 +126,7 @@ function overHttp1(agent: http.Agent, to: URL, exchange: Exchange): Promise<Answ
       headers: {
         ...headers,
         host: to.host,
-        ...(body.length === 0 ? {} : { 'content-length': body.length }),
+        ...(body.length === 0 || exchange.chunked ? {} : { 'content-length': body.length }),
       },
       timeout: ISOLATION_ANSWER_MS_MAX,
     });

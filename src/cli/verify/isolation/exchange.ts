@@ -20,6 +20,8 @@ export interface Exchange {
   readonly shape: string;
   readonly request: CanaryRequest;
   readonly arrives: Arrivals;
+  /** Over HTTP/1.1 without a Content-Length. */
+  readonly chunked?: true;
   /** The client goes away as soon as that has happened. */
   readonly leaves?: 'sent' | 'answered';
   /** The `x-lanekeeper-error` that must be in the answer. */

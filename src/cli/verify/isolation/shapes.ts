@@ -65,6 +65,16 @@ export function steadyShapes(c: Canaries): readonly Shape[] {
         arrives: { zai: MAYBE, anthropic: ONCE },
       }),
     },
+    ...[HAIKU, SONNET, OPUS].map(
+      (model): Shape => ({
+        name: `chunked body, ${model}`,
+        make: (auth, id) => ({
+          request: ask(c, auth, id, model, 'hello'),
+          arrives: { [laneOf(model)]: ONCE },
+          chunked: true,
+        }),
+      }),
+    ),
     ...unrouted(c),
     ...refused(c),
   ];

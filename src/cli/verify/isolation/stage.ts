@@ -232,7 +232,7 @@ export async function send(
 }
 
 async function exchanged(clients: Clients, way: Way, exchange: Exchange): Promise<Made> {
-  const { request, leaves: _, ...rest } = exchange;
+  const { request, leaves: _, chunked: __, ...rest } = exchange;
   const answer = await clients.send(way, exchange);
   return { ...rest, way, sent: sentOf(request), answer };
 }
