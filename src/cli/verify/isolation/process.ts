@@ -63,8 +63,6 @@ export function startProgram(
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
-    // The terminal's signals are for the command, which ends it in order.
-    detached: true,
   });
   const out: Buffer[] = [];
   const err: Buffer[] = [];

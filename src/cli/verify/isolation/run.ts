@@ -181,10 +181,9 @@ const learned = (c: Canaries): Shape => {
 
 async function runFull(stage: Stage, numbers: Numbers, load: Load): Promise<StageEvidence> {
   const c = stage.options.canaries;
-  const tail = startProgram(['tail'], stage.scene, stage.env);
   await control(stage, 'POST', '/tee', { on: true });
   await send(stage, numbers, [...faultyShapes(c), ...leavingShapes(c)], { ways: load.ways });
-  await send(stage, numbers, steadyShapes(c), load);
+  await whileTailing(stage, () => send(stage, numbers, steadyShapes(c), load));
   await control(stage, 'POST', '/tee', { on: false });
   await sendPipelines(stage, numbers);
   const problems = await sendElsewhere(stage, numbers);
@@ -205,15 +204,10 @@ async function runFull(stage: Stage, numbers: Numbers, load: Load): Promise<Stag
   const pids = [stage.proxy.child.pid ?? 0, ...(await workersOf(stage))];
   const lines = (await processesOf(pids)).filter(({ place }) => place.startsWith('command'));
   problems.push(...(await runAll(stage, [['status'], ['doctor']])));
-  tail.child.kill('SIGINT');
-  await tail.ended;
-  const { stdout, stderr } = tail.said();
-  const bytes = Buffer.concat([stdout, stderr]);
   await stage.proxy.stop();
   problems.push(...(await runAll(stage, COMMANDS)));
   for (const args of [['handoff'], ['bundle']]) problems.push(...(await runAll(stage, [args])));
-  const told = [...lines, { place: 'output of commands', at: 'tail', bytes }];
-  return evidenceOf(stage, { told, problems, keyChangedAt });
+  return evidenceOf(stage, { told: lines, problems, keyChangedAt });
 }
 
 /** Runs commands at once. Returns those that did not run: what they judge is not the matter here. */
@@ -224,6 +218,20 @@ async function runAll(stage: Stage, commands: readonly (readonly string[])[]): P
       ? []
       : [`${commands[index]?.join(' ')} did not run: exit status ${code}`],
   );
+}
+
+/** `tail` goes on by itself until it is ended; what it says is kept. */
+async function whileTailing(stage: Stage, work: () => Promise<void>): Promise<void> {
+  const tail = startProgram(['tail'], stage.scene, stage.env);
+  try {
+    await work();
+  } finally {
+    tail.child.kill('SIGINT');
+    await tail.ended;
+  }
+  const { stdout, stderr } = tail.said();
+  const bytes = Buffer.concat([stdout, stderr]);
+  stage.told.push({ place: 'output of commands', at: 'tail', bytes });
 }
 
 /** Paused, and not forced: all of it, or Haiku, takes the default lane. */
