@@ -59,6 +59,7 @@ test('verify isolation finds no canary out of its place, and has looked everywhe
     ['env command', 1],
     ['command lines of processes', IS_LINUX ? 5 : 0],
     ['environment of processes', IS_LINUX ? 2 : 0],
+    ['environment of processes, with .env', IS_LINUX ? 3 : 0],
   ] as const) {
     const searched = places.get(place)?.searched ?? 0;
     assert(searched >= least, `${place}: ${searched}`);

@@ -7,7 +7,7 @@ import { headerOf, type ReceivedRequest } from '../../../twin/index.ts';
 import { type CanaryName, exchangeIn } from './canaries.ts';
 import type { Made, Received, Told, Upstream } from './exchange.ts';
 import type { Recorder } from './recorder.ts';
-import type { Stage } from './stage.ts';
+import { type Stage, workersOf } from './stage.ts';
 
 /** Written by the harness itself, credentials and all. */
 const INPUTS: ReadonlySet<string> = new Set([
@@ -119,19 +119,36 @@ export function saidBy({ proxy }: Stage): readonly Told[] {
   ];
 }
 
-/** Command lines and environments of processes; nothing where the system does not show them. */
-export async function processesOf(pids: readonly number[]): Promise<readonly Told[]> {
+/**
+ * Command lines and environments of the processes of a proxy; nothing where the system does not show
+ * them.
+ */
+export async function processesOf(stage: Stage): Promise<readonly Told[]> {
+  const pids = [stage.proxy.child.pid ?? 0, ...(await workersOf(stage))];
+  const given = stage.options.dotEnv ? ', with .env' : '';
   const told: Told[] = [];
   for (const pid of pids) {
     for (const [place, file] of [
       ['command lines of processes', 'cmdline'],
-      ['environment of processes', 'environ'],
+      [`environment of processes${given}`, 'environ'],
     ] as const) {
       const bytes = await readFile(`/proc/${pid}/${file}`).catch(() => null);
       if (bytes !== null) told.push({ place, at: `process ${pid}`, bytes });
     }
   }
   return told;
+}
+
+/** What a stage was there to show, and did not. */
+export function unshownBy({ options, twin }: Stage): readonly string[] {
+  const requests = [twin.anthropic, twin.zai].map((endpoint) => endpoint.requests());
+  const wantsHttp2 = options.env['MITM_HTTP2'] === '1';
+  const noHttp2 = requests.some((all) => !all.some(({ protocol }) => protocol === 'h2'));
+  const learned = twin.zai.requests().filter(({ answer }) => answer.status === 401);
+  return [
+    ...(wantsHttp2 && noHttp2 ? ['no request came over HTTP/2 to an upstream of the twin'] : []),
+    ...(options.zaiTakes !== 'both' && learned.length === 0 ? ['no header mode was refused'] : []),
+  ];
 }
 
 /** The most that a core file of a process may have, as the system says it; null where it does not. */

@@ -20,6 +20,7 @@ import {
   receivedBy,
   restsOf,
   saidBy,
+  unshownBy,
 } from './places.ts';
 import { startProgram } from './process.ts';
 import {
@@ -166,7 +167,7 @@ async function runPlain(stage: Stage, numbers: Numbers, load: Load): Promise<Sta
   await send(stage, numbers, steadyShapes(c), load);
   await sendUpgrades(stage, numbers, false);
   await sendNonsense(stage);
-  const told = await processesOf([stage.proxy.child.pid ?? 0, ...(await workersOf(stage))]);
+  const told = await processesOf(stage);
   await askControl(stage);
   await command(stage, ['env'], 'env command');
   await stage.proxy.stop();
@@ -204,13 +205,12 @@ async function runFull(stage: Stage, numbers: Numbers, load: Load): Promise<Stag
   await sendUpgrades(stage, numbers, true);
   await sendHalves(stage, numbers);
   await askControl(stage);
-  const pids = [stage.proxy.child.pid ?? 0, ...(await workersOf(stage))];
-  const lines = (await processesOf(pids)).filter(({ place }) => place.startsWith('command'));
+  const told = await processesOf(stage);
   problems.push(...(await runAll(stage, [['status'], ['doctor']])));
   await stage.proxy.stop();
   problems.push(...(await runAll(stage, COMMANDS)));
   for (const args of [['handoff'], ['bundle']]) problems.push(...(await runAll(stage, [args])));
-  return evidenceOf(stage, { told: lines, problems, keyChangedAt });
+  return evidenceOf(stage, { told, problems, keyChangedAt });
 }
 
 /** Runs commands at once. Returns those that did not run: what they judge is not the matter here. */
@@ -303,7 +303,11 @@ export async function evidenceOf(
       ...more.told,
       ...told,
     ],
-    problems: [...more.problems, ...dumps.map((file) => `a process was made to dump: ${file}`)],
+    problems: [
+      ...more.problems,
+      ...unshownBy(stage),
+      ...dumps.map((file) => `a process was made to dump: ${file}`),
+    ],
   };
 }
 
