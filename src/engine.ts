@@ -16,10 +16,12 @@ import { ConfigError } from './config/errors.ts';
 import type { Config } from './config/types.ts';
 import { DRAIN_MS_MAX } from './core/limits.ts';
 import type { RoutingTable } from './core/route.ts';
+import type { Secret } from './core/secret.ts';
 import { createEdge, type EdgeLog, type EdgeSettings } from './edge/edge.ts';
 import { createLanes } from './lanes/create.ts';
 import type { Lane } from './lanes/lane.ts';
 import { openLedger } from './ledger/file-ledger.ts';
+import { createHiding } from './ledger/hide.ts';
 import type { AnomalyRecord, Ledger, UsageRecord } from './ledger/record.ts';
 import { createTee } from './ledger/tee.ts';
 import { createLog } from './log.ts';
@@ -90,8 +92,11 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   const started = Date.now();
 
   const metrics = createMetrics();
+  const hiding = createHiding();
+  hiding.know(secretsOf(live.config));
   const tee = createTee({
     dir: join(home, 'logs'),
+    hide: hiding.text,
     onFault: (message) => log.warn('tee', { message }),
   });
   const files = openLedger({
@@ -101,12 +106,13 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
   });
   const perLane = new Map<string, { exchanges: number; errors: number }>();
   const ledger: Ledger = {
-    record(record) {
+    record(given) {
+      const record = hiding.usage(given);
       files.record(record);
       metrics.observe(record);
       countLane(perLane, record);
     },
-    anomaly: (record) => files.anomaly(record),
+    anomaly: (record) => files.anomaly(hiding.anomaly(record)),
   };
 
   const routing = (): RoutingTable => ({
@@ -251,6 +257,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       const changed = diffConfig(live.config, next);
       const old = live;
       live = await buildLive(next, old).catch(refuseConfig);
+      hiding.know(secretsOf(next));
       if (next.paused !== old.config.paused) paused = next.paused;
       if (next.forceHaiku !== old.config.forceHaiku) force = next.forceHaiku;
       if (live.config.forceLane === null) force = false;
@@ -260,7 +267,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       for (const lane of old.lanes.values()) lane.close();
       return { changed, notes: next.notes };
     },
-    anomaly: (record) => files.anomaly(record),
+    anomaly: ledger.anomaly,
     drain(ms = DRAIN_MS_MAX) {
       ending ??= end(ms);
       return ending;
@@ -271,6 +278,14 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
       await ending;
     },
   };
+}
+
+/** All credentials that a configuration holds. */
+function secretsOf({ lanes, listen }: Config): Secret[] {
+  const keys = [...lanes.values()].flatMap(({ credentials }) =>
+    credentials.kind === 'key' ? [credentials.secret] : [],
+  );
+  return listen.token === null ? keys : [...keys, listen.token];
 }
 
 /** A configuration that can not be used is told over the control socket in its own words. */

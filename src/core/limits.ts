@@ -124,6 +124,8 @@ export const ALPN_MEMORY_MS_MAX = 10 * 60_000;
 export const POOL_IDENTITIES_MAX = 64;
 /** Longest `detail` of an upstream failure. */
 export const FAILURE_DETAIL_CHARS_MAX = 200;
+/** Credentials that are kept out of records: those in force, and the newest of former ones. */
+export const HIDDEN_SECRETS_MAX = 64;
 /** Credentials of a client shorter than this are not searched for: they occur by chance. */
 export const CREDENTIAL_CHARS_MIN = 8;
 /** As above, in a request body, where there is more room for chance. */

@@ -110,3 +110,24 @@ function caught(run: () => void): string {
   }
   return assert.fail('nothing was thrown');
 }
+
+describe('hiding a secret in a text', () => {
+  it('leaves nothing of it, as it is or escaped for JSON', () => {
+    // One that the mark holds itself would be found in it.
+    const values = fc.string({ minLength: 8 }).filter((text) => !'[redacted]'.includes(text));
+    fc.assert(
+      fc.property(fc.string(), values, fc.string(), (before, value, after) => {
+        const one = Secret.of(value);
+        assert.equal(one.hiddenIn(`${before}${value}${after}`).includes(value), false);
+        const shown = one.hiddenIn(JSON.stringify({ before, value, after }));
+        assert.equal(shown.includes(JSON.stringify(value).slice(1, -1)), false);
+      }),
+      { examples: [['', 'with"quotes\\', '']] },
+    );
+  });
+
+  it('leaves every other text as it is, and one that is too short to mean anything', () => {
+    assert.equal(secret.hiddenIn('claude-haiku-5-5'), 'claude-haiku-5-5');
+    assert.equal(Secret.of('claude').hiddenIn('claude-haiku-5-5'), 'claude-haiku-5-5');
+  });
+});

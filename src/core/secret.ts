@@ -4,8 +4,11 @@
  * place of the command line, for the token that `run` and `env` put into the proxy's address; a test
  * holds the rest of the program to it.
  */
+import { CREDENTIAL_CHARS_MIN } from './limits.ts';
+
 const VALUES = new WeakMap<Secret, string>();
 const REDACTED = '[redacted]';
+const ESCAPED_IN_JSON = /["\\]/;
 
 /** A credential that does not show itself. Made by `Secret.of`. */
 export class Secret {
@@ -20,6 +23,18 @@ export class Secret {
   /** True if the value occurs anywhere in the text. */
   isIn(text: string): boolean {
     return text.includes(reveal(this));
+  }
+
+  /**
+   * The text with the value as `[redacted]` wherever it stands, as it is or escaped for JSON. A value
+   * shorter than CREDENTIAL_CHARS_MIN stays, since it occurs by chance.
+   */
+  hiddenIn(text: string): string {
+    const value = reveal(this);
+    if (value.length < CREDENTIAL_CHARS_MIN) return text;
+    const plain = text.includes(value) ? text.replaceAll(value, REDACTED) : text;
+    if (!ESCAPED_IN_JSON.test(value)) return plain;
+    return plain.replaceAll(JSON.stringify(value).slice(1, -1), REDACTED);
   }
 
   /** True if the value is exactly this text; takes the same time wherever they differ. */

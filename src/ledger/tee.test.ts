@@ -103,6 +103,22 @@ test('a body that is no text is recorded without its bytes', () => {
   assert.ok(record.bytes > 0);
 });
 
+test('what the caller hides is in no sample', async (t) => {
+  const dir = temporaryDirectory(t);
+  const tee = createTee({ dir, hide: (text) => text.replaceAll('of no shape', '[redacted]') });
+  tee.set(true);
+  tee.sample(bodyOf('{"text":"a key of no shape"}'));
+  tee.sample(bodyOf('data: a key of no shape'));
+  await tee.close();
+  const records = linesOf(join(dir, 'body-samples.jsonl')).map(
+    (line) => JSON.parse(line) as SampleRecord,
+  );
+  assert.deepEqual(
+    records.map(({ body }) => body),
+    ['{"text":"a key [redacted]"}', 'data: a key [redacted]'],
+  );
+});
+
 test('a stream is redacted as text', () => {
   const text = 'event: x\ndata: {"text":"use sk-ant-api03-CANARY now"}\n\n';
   const record = sampleRecord(bodyOf(text, { contentType: 'text/event-stream' }), 1);

@@ -85,6 +85,8 @@ export interface TeeOptions {
    * configuration can be loaded anew leaves it out and asks the configuration before `set(true)`.
    */
   readonly enabled?: boolean;
+  /** Takes out what must not be in a sample, beyond what looks like a secret. */
+  hide?(text: string): string;
   /** Called once for each episode in which the file can not be written. */
   onFault?(message: string): void;
 }
@@ -132,7 +134,7 @@ export function createTee(options: TeeOptions): Tee {
   const sample = (body: SampledBody): void => {
     if (!active) return;
     try {
-      file.append(JSON.stringify(sampleRecord(body, Date.now() / 1000)));
+      file.append(JSON.stringify(sampleRecord(body, Date.now() / 1000, options.hide)));
     } catch {
       file.drop();
     }
@@ -167,9 +169,14 @@ export function createTee(options: TeeOptions): Tee {
 }
 
 /** A sample as it is written. */
-export function sampleRecord(sample: SampledBody, ts: number): SampleRecord {
+export function sampleRecord(
+  sample: SampledBody,
+  ts: number,
+  hide: (text: string) => string = (text) => text,
+): SampleRecord {
   const kept = sample.bytes.subarray(0, TEE_BODY_BYTES_MAX);
   const truncated = sample.truncated || kept.length < sample.bytes.length;
+  const body = redactedBody(kept, truncated);
   return {
     ts,
     rid: sample.rid,
@@ -181,7 +188,7 @@ export function sampleRecord(sample: SampledBody, ts: number): SampleRecord {
         : redactText(sample.contentType.slice(0, CONTENT_TYPE_CHARS_MAX)),
     bytes: kept.length,
     truncated,
-    body: redactedBody(kept, truncated),
+    body: body === null ? null : hide(body),
   };
 }
 

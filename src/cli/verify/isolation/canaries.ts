@@ -14,8 +14,9 @@ export function mintCanaries() {
     apiKey: `sk-ant-api03-canary-${random()}`,
     oauth: `sk-ant-oat01-canary-${random()}`,
     zaiKey: `${randomBytes(16).toString('hex')}.Canary${random().slice(0, 10)}`,
-    thirdKey: `sk-third-canary-${random()}`,
-    thirdKeyNew: `sk-third-canary-${random()}`,
+    // Of no shape that anybody knows.
+    thirdKey: `third.canary.${random()}`,
+    thirdKeyNew: `third.canary.${random()}`,
     proxyToken: `canary/token+${random()}`,
     elsewhereKey: `ghp_canary${random()}`,
     cookie: `canary-cookie=${random()}/+`,
