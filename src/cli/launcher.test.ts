@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
+import { withoutDumps } from './guarded-process.ts';
 import { PACKAGE_ROOT, packageVersion } from './package-info.ts';
 
 const LAUNCHER = join(PACKAGE_ROOT, 'bin', 'lanekeeper');
@@ -137,6 +138,35 @@ test('the node package is found nested in an installed package and hoisted besid
     const args = ['run', '--', 'a b', "it's", ''];
     const { stdout, stderr } = run(launcher, args, { path: old });
     assert.deepEqual(JSON.parse(stdout || 'null'), args, stderr);
+  }
+});
+
+test('what would make Node dump is left out of NODE_OPTIONS, as for the processes it starts', (t) => {
+  const { launcher } = installed(t);
+  const folder = temporary(t);
+  writeFile(
+    join(folder, 'node'),
+    '#!/bin/sh\n[ "$1" = --version ] && echo v26.0.0 || echo "has $NODE_OPTIONS"\n',
+  );
+  const asked = (command: string, options: string) => {
+    const env = { PATH: `${folder}:/usr/bin:/bin`, NODE_OPTIONS: options };
+    return spawnSync(launcher, [command], { encoding: 'utf8', cwd: tmpdir(), env });
+  };
+  for (const options of [
+    '',
+    '--no-warnings --import ./y.js',
+    '--inspect',
+    '--inspect-brk=0 --max-old-space-size=99',
+    '--inspect_port 9229 --no-warnings',
+    '--heapsnapshot-signal=SIGUSR2 --heapsnapshot_near_heap_limit 3 -r ./x.js',
+    '--require ./x.js --report-on-signal --import ./y.js',
+    '--abort-on-uncaught-exception --tls-keylog=k --trace_tls --heap-prof --trace-event-categories v8',
+  ]) {
+    const { stdout, stderr } = asked('start', options);
+    const kept = withoutDumps(options.split(' ')).join(' ');
+    assert.equal(stdout, `has ${kept}\n`, options);
+    assert.equal(stderr !== '', kept !== options, 'what is left out is said');
+    assert.equal(asked('run', options).stdout, `has ${options}\n`, 'that of `run` is not ours');
   }
 });
 
