@@ -64,7 +64,7 @@ function forward(context: Context, headers: IncomingMessage['headers'], body: Bu
 }
 
 const proxy = new ProxyClass();
-proxy.onError((_context, error) => console.error(error));
+proxy.onError(() => undefined);
 proxy.onRequest((context, next) => {
   const request = context.clientToProxyRequest as IncomingMessage;
   const parts: Buffer[] = [];
