@@ -2,6 +2,7 @@
 import type { Body } from './load/bodies.ts';
 import type { Job } from './load/types.ts';
 import type { Answer } from './load/wire.ts';
+import type { Options } from './options.ts';
 import type { Way } from './targets/types.ts';
 
 export interface Cell {
@@ -24,6 +25,8 @@ const PACED_RAMP_S = 0.8;
 const PACED_WARM_S = 1;
 const PACED_SECONDS_MIN = 1.2;
 const WARM_S = 0.3;
+/** Where exchanges are counted, time only ends what hangs. */
+const COUNTED_S_MAX = 60;
 
 function cell(name: string, about: string, load: Partial<Cell>): Cell {
   return {
@@ -81,14 +84,17 @@ export function isPaced(cell: Cell): boolean {
 }
 
 /** How long the load of a cell takes. */
-export function timesOf(
-  cell: Cell,
-  seconds: number,
-): Pick<Job, 'warmSeconds' | 'seconds' | 'rampSeconds'> {
-  if (!isPaced(cell)) return { warmSeconds: Math.min(WARM_S, seconds), seconds, rampSeconds: 0 };
+export function timesOf(cell: Cell, options: Pick<Options, 'seconds' | 'exchanges'>): Times {
+  const { seconds, exchanges } = options;
+  if (exchanges !== null) {
+    return { warmSeconds: 0, seconds: COUNTED_S_MAX, rampSeconds: 0, exchanges };
+  }
+  if (!isPaced(cell)) return { warmSeconds: WARM_S, seconds, rampSeconds: 0 };
   return {
     warmSeconds: PACED_WARM_S,
     seconds: Math.max(PACED_SECONDS_MIN, seconds),
     rampSeconds: PACED_RAMP_S,
   };
 }
+
+type Times = Pick<Job, 'warmSeconds' | 'seconds' | 'rampSeconds'> & { exchanges?: number };

@@ -16,6 +16,8 @@ export interface Options {
   readonly rounds: number;
   /** Of the window of each cell. */
   readonly seconds: number;
+  /** A cell ends when so many exchanges are done, however long that takes; null: when its time is over. */
+  readonly exchanges: number | null;
   readonly starts: number;
   readonly records: number;
   /** Where the results go. */
@@ -48,6 +50,7 @@ export const USAGE = `usage: node bench/run.ts [options]
   --parts A,B      of: ${PARTS.join(' ')}
   --rounds N       (${FULL.rounds})
   --seconds S      of each cell (${FULL.seconds})
+  --exchanges N    of each cell instead, without any warm-up: to see whether all works
   --starts N       of each target (${FULL.starts})
   --records N      of the ledger that is summarized (${FULL.records})
   --quick          one round, fewer cells, a smaller ledger
@@ -70,6 +73,7 @@ export function optionsOf(args: readonly string[], now: Date): Options {
       parts: string,
       rounds: string,
       seconds: string,
+      exchanges: string,
       starts: string,
       records: string,
       out: string,
@@ -86,6 +90,7 @@ export function optionsOf(args: readonly string[], now: Date): Options {
     parts: (values.parts ?? PARTS.join(',')).split(',').map(partOf),
     rounds: positive('rounds', values.rounds ?? standard.rounds),
     seconds: positive('seconds', values.seconds ?? standard.seconds),
+    exchanges: values.exchanges === undefined ? null : positive('exchanges', values.exchanges),
     starts: positive('starts', values.starts ?? standard.starts),
     records: positive('records', values.records ?? standard.records),
     out: values.out ?? join(ROOT, 'bench', 'results', stamp),

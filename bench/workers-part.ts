@@ -7,7 +7,7 @@ import { start } from './targets/running.ts';
 import type { Site, Target } from './targets/types.ts';
 
 const WORKERS = [1, 2] as const;
-const WARM_UP_WINDOWS = 3;
+const WARM_UP_WINDOWS = 4;
 
 export interface WorkersPart {
   readonly options: Options;

@@ -77,8 +77,10 @@ function createChunkReader() {
   let total = 0;
   let lineBytes = 0;
   let last = false;
+  let extended = false;
 
   const endLine = (): boolean => {
+    extended = false;
     if (state === 'end') {
       const empty = lineBytes === 0;
       lineBytes = 0;
@@ -98,7 +100,9 @@ function createChunkReader() {
   const takeByte = (byte: number): boolean => {
     if (byte === 10) return endLine();
     if (byte === 13) return false;
-    if (state === 'size') size = size * 16 + digitOf(byte);
+    // Behind a semicolon: extensions of the chunk, which say nothing of its size.
+    if (byte === 59 && state === 'size') extended = true;
+    if (state === 'size' && !extended) size = size * 16 + digitOf(byte);
     lineBytes += 1;
     return false;
   };
