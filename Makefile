@@ -8,7 +8,7 @@ SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
-	longrun longrun-model-only summarize prune-results session gates handoff bundle
+	longrun longrun-model-only summarize prune-results session gates handoff bundle bench
 
 help:
 	@echo 'make demo      offline proof in under a minute'
@@ -21,6 +21,7 @@ help:
 	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
 	@echo 'make session   the long session, all of it; QUICK=1 in a minute and a half, MINUTES= of its soak'
 	@echo 'make handoff   make gates     make bundle      what a session leaves; judged; archived'
+	@echo 'make bench     what the proxy costs, next to what else could stand in its place; QUICK=1 PEERS=install'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
@@ -78,6 +79,11 @@ gates handoff bundle: setup
 # QUICK=1 goes the same way in a minute and a half, on simulated upstreams.
 session: setup
 	$(LANEKEEPER) session $(if $(QUICK),--quick) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(CLAUDE),--claude $(CLAUDE)) $(HOMEDIR)
+
+# PEERS=install fetches what it is compared with: Debian's packages as root, npm's into bench/peers.
+bench: setup
+	$(if $(filter install,$(PEERS)),sh bench/peers/install.sh)
+	node_modules/.bin/node bench/run.ts $(if $(QUICK),--quick) $(if $(OUT),--out $(OUT))
 
 prune-results: setup
 	$(LANEKEEPER) prune $(if $(KEEP),--keep $(KEEP)) $(HOMEDIR)
