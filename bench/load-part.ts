@@ -19,7 +19,7 @@ const WARM_UP: readonly (readonly [string, number])[] = [
   ['stream', 1_500],
 ];
 /** Each of them takes so long at most. */
-const WARM_UP_S_MAX = 5;
+const WARM_UP_S_MAX = 3;
 
 export interface LoadPart {
   readonly options: Options;

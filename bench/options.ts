@@ -30,6 +30,7 @@ export interface Options {
 
 /** What `--quick` measures, in about a minute. */
 const QUICK = {
+  targets: 'lanekeeper,node-pump,node-http,nginx',
   cells: 'small,agent,large,stream,new,paced-64,small-gateway,small-h2',
   rounds: '1',
   seconds: '0.5',
@@ -37,9 +38,10 @@ const QUICK = {
   records: '100000',
 };
 const FULL = {
+  targets: undefined,
   cells: CELLS.map(({ name }) => name).join(','),
   rounds: '3',
-  seconds: '0.8',
+  seconds: '0.6',
   starts: '7',
   records: '1000000',
 };
@@ -53,7 +55,7 @@ export const USAGE = `usage: node bench/run.ts [options]
   --exchanges N    of each cell instead, without any warm-up: to see whether all works
   --starts N       of each target (${FULL.starts})
   --records N      of the ledger that is summarized (${FULL.records})
-  --quick          one round, fewer cells, a smaller ledger
+  --quick          one round, fewer targets and cells, a smaller ledger
   --out DIR        (bench/results/TIME)
   --work DIR       (.cache/bench)
   --peers DIR      with the node_modules of peers (bench/peers)`;
@@ -85,7 +87,7 @@ export function optionsOf(args: readonly string[], now: Date): Options {
   const standard = values.quick === true ? QUICK : FULL;
   const stamp = now.toISOString().slice(0, 19).replaceAll(':', '');
   return {
-    targets: values.targets?.split(',') ?? null,
+    targets: (values.targets ?? standard.targets)?.split(',') ?? null,
     cells: (values.cells ?? standard.cells).split(',').map(cellOf),
     parts: (values.parts ?? PARTS.join(',')).split(',').map(partOf),
     rounds: positive('rounds', values.rounds ?? standard.rounds),

@@ -3,6 +3,7 @@ import type { Cell } from './cells.ts';
 import { startServant } from './load/process.ts';
 import type { Access, Job, Measured } from './load/types.ts';
 import type { Listening, Seen, UpstreamOrder } from './load/upstream.ts';
+import type { Answer } from './load/wire.ts';
 import { plainAt, tlsAt } from './targets/site.ts';
 import type { Certificates, Way } from './targets/types.ts';
 
@@ -12,6 +13,8 @@ export interface Rig {
   readonly direct: Partial<Record<Way, Access>>;
   /** Makes a load; the upstream answers as the job says. */
   load(job: Load): Promise<{ measured: Measured; seen: Seen }>;
+  /** What the upstream answers to requests of others than the generator. */
+  answer(answer: Answer): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -50,6 +53,9 @@ export async function openRig(certificates: Certificates): Promise<Rig> {
       await upstream.ask({ order: 'answer', answer, models });
       const measured = await generator.ask<Measured>(jobOf(load, upstream.pid));
       return { measured, seen: await upstream.ask<Seen>({ order: 'seen' }) };
+    },
+    answer: async (answer) => {
+      await upstream.ask({ order: 'answer', answer, models: false });
     },
     close: async () => {
       await generator.close();

@@ -30,6 +30,7 @@ export interface StartPart {
 
 /** Starts each target so many times, in turn. The first start, which makes certificates, is not counted. */
 export async function measureStarts(part: StartPart): Promise<void> {
+  await part.rig.answer({ kind: 'json' });
   for (let round = 0; round <= part.starts; round += 1) {
     const rows: StartRow[] = [await bareNode()];
     for (const target of part.targets) {
