@@ -1,7 +1,7 @@
 /** Other programs that intercept TLS, each doing as much of the same job as it can. */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { environmentOf } from './floors.ts';
 import { connectAt, freePort, missingProgram } from './site.ts';
 import type { Plan, Site, Target } from './types.ts';
@@ -63,6 +63,7 @@ interface PackagePeer {
 }
 
 function packagePeer(folder: string, { name, about, module, authority }: PackagePeer): Target {
+  const place = relative(process.cwd(), folder);
   return {
     name,
     about,
@@ -70,7 +71,7 @@ function packagePeer(folder: string, { name, about, module, authority }: Package
     missing: () =>
       canRequire(folder, name)
         ? null
-        : `there is no ${name} in ${join(folder, 'node_modules')}: npm install --prefix ${folder} ${name}`,
+        : `there is no ${name} in ${place}: npm install --prefix ${place} ${name}`,
     plan: async (site) =>
       peerPlan(site, {
         port: await freePort(),
