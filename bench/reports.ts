@@ -4,6 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
 import { join } from 'node:path';
 
 /**
@@ -94,6 +95,8 @@ async function main(): Promise<void> {
   if (home === undefined) throw new Error('usage: reports.ts HOME [RUNS]');
   const kind = KINDS.find((each) => each === what);
   if (kind !== undefined) {
+    // As `bin/entry.mjs` does it for the command.
+    enableCompileCache(join(import.meta.dirname, '..', '.cache', 'compile'));
     console.log(JSON.stringify(await once(home, kind)));
     return;
   }

@@ -1,10 +1,16 @@
 /** The tables of a run, as Markdown: medians over its rounds, the least and the most beside them. */
 import { CELLS, type Cell, isPaced } from './cells.ts';
+import { furtherTables, sum } from './further-tables.ts';
 import type { Measured } from './load/types.ts';
 import { DIRECT } from './load-part.ts';
-import type { CellRow, LedgerRow, MachineRow, Row, StartRow, WorkersRow } from './rows.ts';
+import { table } from './markdown.ts';
+import type { CellRow, MachineRow, Row } from './rows.ts';
 import { cpuOfExchange, exchangesOf, number, pairs, roundsOf, spreadText } from './statistics.ts';
-import type { Memory } from './targets/running.ts';
+
+/** What others may use of the machine before it is said, cores. */
+const NOISE_CORES = 0.2;
+/** A side that uses so much of its core is what a load waits for. */
+const BUSY_CORES = 0.85;
 
 /** What ratios are taken to. */
 export const REFERENCES = ['nginx', 'node-pump'] as const;
@@ -16,17 +22,9 @@ export function tablesOf(rows: readonly Row[]): string {
     targetsText(rows),
     summaryTable(rows),
     ...CELLS.map((cell) => cellTable(rows, cell)),
-    startTable(rows),
-    memoryTable(rows),
-    workersTable(rows),
-    ledgerTable(rows),
+    ...furtherTables(rows),
   ];
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
-}
-
-function table(head: readonly string[], lines: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...lines.map(line)].join('\n');
 }
 
 function machineText(rows: readonly Row[]): string {
@@ -36,12 +34,31 @@ function machineText(rows: readonly Row[]): string {
   const lines = [
     `${date}, ${cpu}, ${cores} cores, ${kernel}, Node ${node}; ${rounds} rounds, ${seconds} s a cell.`,
     pinned
-      ? 'The proxy has core 0 to itself, upstream and generator share the others.'
+      ? 'The proxy has core 0, upstream and generator share core 1.'
       : 'Nothing is kept to a core here: upstream, generator and proxy share them all.',
     ...(linux ? [] : ['CPU time and memory of other processes are not to be had on this system.']),
+    noiseText(rows),
     ...missing.map((what) => `Not measured: ${what}.`),
   ];
-  return lines.join('\n');
+  return lines.filter((line) => line !== '').join('\n');
+}
+
+/** Whether others used the machine meanwhile. */
+function noiseText(rows: readonly Row[]): string {
+  const shares = (figure: (cpu: Measured['cpu']) => number | null): number =>
+    Math.max(
+      0,
+      ...rows.map((row) =>
+        row.row === 'cell' ? (share(row.measured, figure(row.measured.cpu)) ?? 0) : 0,
+      ),
+    );
+  const others = shares((cpu) => cpu.others);
+  const steal = shares((cpu) => cpu.steal);
+  if (others < NOISE_CORES && steal < NOISE_CORES) return 'The machine was quiet.';
+  return (
+    `**The machine was not quiet**: others used up to ${number(others)} cores, and its host took up to ` +
+    `${number(steal)}. Throughput and latency are not to be relied on.`
+  );
 }
 
 function targetsText(rows: readonly Row[]): string {
@@ -137,6 +154,10 @@ const LAST: readonly Column[] = [
   plain('rig, cores', ({ measured }) =>
     share(measured, (measured.cpu.upstream ?? 0) + measured.cpu.generator),
   ),
+  {
+    title: 'limit',
+    text: (rows, { name }, target) => limitsOf(rows, target, name),
+  },
   plain('others, cores', ({ measured }) => share(measured, measured.cpu.others)),
   plain('most RSS, MiB', ({ memory }) => (memory.length === 0 ? null : sum(memory, 'peak'))),
   {
@@ -168,6 +189,18 @@ function cellLine(rows: readonly Row[], cell: Cell, target: string): string[] {
   return columnsOf(cell).map(({ text }) => text(rows, cell, target));
 }
 
+/** What the load waited for: the proxy, the rig, or neither, in any of the rounds. */
+function limitsOf(rows: readonly Row[], target: string, cell: string): string {
+  const limits = rows.flatMap((row) => {
+    if (row.row !== 'cell' || row.target !== target || row.cell !== cell) return [];
+    const { cpu } = row.measured;
+    if ((share(row.measured, cpu.proxy) ?? 0) >= BUSY_CORES) return ['proxy'];
+    const rig = share(row.measured, (cpu.upstream ?? 0) + cpu.generator) ?? 0;
+    return [rig >= BUSY_CORES ? 'rig' : 'neither'];
+  });
+  return [...new Set(limits)].join(', ');
+}
+
 function errorsOf(rows: readonly Row[], target: string, cell: string): number {
   const own = rows.filter(
     (row): row is CellRow => row.row === 'cell' && row.target === target && row.cell === cell,
@@ -177,87 +210,4 @@ function errorsOf(rows: readonly Row[], target: string, cell: string): number {
 
 function share({ seconds }: Measured, cpu: number | null): number | null {
   return cpu === null ? null : cpu / seconds;
-}
-
-function sum(memory: readonly Memory[], what: 'rss' | 'pss' | 'peak'): number {
-  return memory.reduce((total, each) => total + each[what], 0);
-}
-
-function startsOf(rows: readonly Row[]): Map<string, StartRow[]> {
-  const starts = new Map<string, StartRow[]>();
-  for (const row of rows) {
-    if (row.row === 'start') starts.set(row.target, [...(starts.get(row.target) ?? []), row]);
-  }
-  return starts;
-}
-
-function startTable(rows: readonly Row[]): string {
-  const starts = startsOf(rows);
-  if (starts.size === 0) return '';
-  const lines = [...starts].map(([target, all]) => [
-    target,
-    String(all.length),
-    spreadText(all.map(({ portMs }) => portMs)),
-    spreadText(all.map(({ answerMs }) => answerMs)),
-  ]);
-  const head = ['target', 'starts', 'port open, ms', 'first answer through it, ms'];
-  return `## Cold start, with certificates in place\n\n${table(head, lines)}`;
-}
-
-/** Each process at rest after its first answer; a program's own sum where it has more than one. */
-function memoryTable(rows: readonly Row[]): string {
-  const lines: string[][] = [];
-  for (const [target, all] of startsOf(rows)) {
-    const roles = new Set(all.flatMap(({ memory }) => memory.map(({ role }) => role)));
-    const add = (name: string, pick: (memory: readonly Memory[]) => readonly Memory[]): void => {
-      const figures = (what: 'rss' | 'pss'): string =>
-        spreadText(all.map(({ memory }) => sum(pick(memory), what)));
-      lines.push([name, figures('rss'), figures('pss')]);
-    };
-    if (roles.size === 0) continue;
-    add(target, (memory) => memory);
-    if (roles.size === 1) continue;
-    for (const role of roles) {
-      add(`${target}: ${role}`, (memory) => memory.filter((each) => each.role === role));
-    }
-  }
-  if (lines.length === 0) return '';
-  return `## Memory at rest, after the first answer\n\n${table(['process', 'RSS, MiB', 'PSS, MiB'], lines)}`;
-}
-
-function workersTable(rows: readonly Row[]): string {
-  const all = rows.filter((row): row is WorkersRow => row.row === 'workers');
-  if (all.length === 0) return '';
-  const counts = [...new Set(all.map(({ workers }) => workers))].toSorted((a, b) => a - b);
-  const lines = counts.map((workers) => {
-    const own = all.filter((row) => row.workers === workers);
-    const figures = (figure: (measured: Measured) => number): string =>
-      spreadText(own.map(({ measured }) => figure(measured)));
-    return [
-      String(workers),
-      figures(({ exchanges, seconds }) => exchanges / seconds),
-      figures(({ cpu, seconds }) => (cpu.proxy ?? Number.NaN) / seconds),
-      figures(({ cpu, seconds }) => ((cpu.upstream ?? 0) + cpu.generator) / seconds),
-    ];
-  });
-  const head = ['workers', 'exchanges/s', 'proxy, cores', 'rig, cores'];
-  return `## Workers: small, nothing of the proxy kept to a core\n\n${table(head, lines)}`;
-}
-
-function ledgerTable(rows: readonly Row[]): string {
-  const all = rows.filter((row): row is LedgerRow => row.row === 'ledger');
-  const [first] = all;
-  if (first === undefined) return '';
-  const kinds = [...new Set(all.map(({ kind }) => kind))];
-  const lines = kinds.map((kind) => {
-    const own = all.filter((row) => row.kind === kind);
-    return [
-      kind,
-      spreadText(own.map(({ seconds }) => seconds)),
-      spreadText(own.map(({ cpuSeconds }) => cpuSeconds)),
-      spreadText(own.map(({ peakMib }) => peakMib)),
-    ];
-  });
-  const head = ['what', 'seconds', 'CPU s', 'most RSS, MiB'];
-  return `## A ledger of ${number(first.records)} records summarized\n\n${table(head, lines)}`;
 }

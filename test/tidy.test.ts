@@ -27,7 +27,8 @@ function filesOf(folder: string): string[] {
 }
 
 const SOURCES = filesOf('src').filter((name) => !name.endsWith('.test.ts'));
-const ALL = [...filesOf('src'), ...filesOf('test')];
+const BENCH = filesOf('bench').filter((name) => !name.includes('/node_modules/'));
+const ALL = [...filesOf('src'), ...filesOf('test'), ...BENCH];
 
 /** The rows of the table below a heading of a document: the cells of each. */
 function tableBelow(document: string, heading: string): string[][] {
@@ -49,14 +50,14 @@ function codesIn(cell: string): string[] {
 
 describe('every source file', () => {
   test(`has less than ${LINES_MAX} lines`, () => {
-    for (const name of SOURCES) {
+    for (const name of [...SOURCES, ...BENCH]) {
       const lines = read(name).split('\n').length - 1;
       assert(lines < LINES_MAX, `${name} has ${lines} lines`);
     }
   });
 
   test('begins by saying what it is', () => {
-    for (const name of SOURCES) assert.match(read(name), /^(#!.*\n)?\/\*\*/, name);
+    for (const name of [...SOURCES, ...BENCH]) assert.match(read(name), /^(#!.*\n)?\/\*\*/, name);
   });
 
   test('has a name of small letters and hyphens', () => {

@@ -144,11 +144,17 @@ function memoryOf(pid: number): Memory {
   const mebibytes = (text: string, name: string): number =>
     Number(new RegExp(`^${name}: +(\\d+)`, 'm').exec(text)?.[1] ?? 0) / 1024;
   return {
-    role: command.includes('--worker') ? 'worker' : contents(`/proc/${pid}/comm`).trim(),
+    role: roleOf(command) ?? contents(`/proc/${pid}/comm`).trim(),
     rss: mebibytes(rollup, 'Rss'),
     pss: mebibytes(rollup, 'Pss'),
     peak: mebibytes(contents(`/proc/${pid}/status`).replace(/\t/g, ' '), 'VmHWM'),
   };
+}
+
+/** What a process of Lanekeeper does; null for others. */
+function roleOf(command: readonly string[]): string | null {
+  if (command.includes('--worker')) return 'worker';
+  return command.some((part) => part.endsWith('/bin/entry.mjs')) ? 'supervisor' : null;
 }
 
 /** Linux: 5 resets the peak (proc_pid_clear_refs(5)). */
