@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { contents } from './load/cpu.ts';
+import { contents, cpuOf } from './load/cpu.ts';
 import { end } from './load/process.ts';
 import { openRig } from './rig.ts';
 import { firstAnswer } from './start-part.ts';
@@ -42,7 +42,8 @@ function commandOf(pid: number): string {
   return contents(`/proc/${pid}/cmdline`).replaceAll('\0', ' ');
 }
 
-async function observe(plan: Plan): Promise<Start> {
+/** @param cpu takes the CPU that each process has used until the first answer, ms */
+async function observe(plan: Plan, cpu: Map<string, number[]>): Promise<Start> {
   const [command = '', ...args] = plan.command;
   const [port] = plan.ports;
   const moments: Start = new Map();
@@ -67,6 +68,10 @@ async function observe(plan: Plan): Promise<Start> {
     const access = plan.access().tls;
     if (access !== undefined) await firstAnswer(access);
     note('answer');
+    for (const each of [pid, ...childrenOf(pid)]) {
+      const name = commandOf(each).includes('--worker') ? 'worker' : 'supervisor';
+      cpu.set(name, [...(cpu.get(name) ?? []), (cpuOf([each]) ?? 0) * 1000]);
+    }
   } finally {
     await end(child, STOP_MS_MAX);
   }
@@ -96,6 +101,7 @@ async function main(): Promise<void> {
     const folder = join(work, 'site');
     mkdirSync(folder, { recursive: true });
     const all: Start[] = [];
+    const cpu = new Map<string, number[]>();
     // The first makes the certificates, and the cache of compiled code.
     for (let start = 0; start <= starts; start += 1) {
       const plan = await target.plan({
@@ -104,11 +110,13 @@ async function main(): Promise<void> {
         upstreamPort: rig.ports.tlsPort,
         args: [],
       });
-      const observed = await observe(plan);
+      const observed = await observe(plan, start === 0 ? new Map() : cpu);
       if (start > 0) all.push(observed);
     }
     await rig.close();
     print(all);
+    for (const [name, ms] of cpu)
+      console.log(`CPU of the ${name} until then, ms: ${spreadText(ms)}`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -118,6 +126,8 @@ function print(all: readonly Start[]): void {
   let before = all.map(() => 0);
   console.log('ms from the start, and since the moment before: median (least–most)');
   for (const [moment, about] of MOMENTS) {
+    // A launcher that knows its Node does not ask.
+    if (!all.some((start) => start.has(moment))) continue;
     const times = all.map((start, index) => start.get(moment) ?? before[index] ?? 0);
     const steps = times.map((time, index) => time - (before[index] ?? 0));
     console.log(`${spreadText(times).padEnd(20)} +${spreadText(steps).padEnd(20)} ${about}`);

@@ -40,8 +40,15 @@ function startTable(rows: readonly Row[]): string {
     String(all.length),
     spreadText(all.map(({ portMs }) => portMs)),
     spreadText(all.map(({ answerMs }) => answerMs)),
+    spreadText(all.flatMap(({ cpuMs }) => cpuMs ?? [])),
   ]);
-  const head = ['target', 'starts', 'port open, ms', 'first answer through it, ms'];
+  const head = [
+    'target',
+    'starts',
+    'port open, ms',
+    'first answer through it, ms',
+    'CPU ms until then',
+  ];
   return `## Cold start, with certificates in place\n\n${table(head, lines)}`;
 }
 

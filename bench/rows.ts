@@ -49,6 +49,8 @@ export interface StartRow {
   /** To the first accepted connection, and to the first answer through it, ms from the start. */
   readonly portMs: number;
   readonly answerMs: number;
+  /** CPU of its processes until then, ms; null where the system does not tell. */
+  readonly cpuMs: number | null;
   /** At rest, after that answer. */
   readonly memory: readonly Memory[];
 }

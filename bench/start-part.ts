@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { setTimeout as wait } from 'node:timers/promises';
 import { bodyOf } from './load/bodies.ts';
 import { type Connection, hostOf, opener, requestOf } from './load/client.ts';
+import { cpuOf } from './load/cpu.ts';
 import type { Access } from './load/types.ts';
 import type { Rig } from './rig.ts';
 import type { Row, StartRow } from './rows.ts';
@@ -48,7 +49,7 @@ async function bareNode(): Promise<StartRow> {
   const begun = performance.now();
   await once(spawn(process.execPath, ['-e', '0'], { stdio: 'ignore' }), 'exit');
   const answerMs = performance.now() - begun;
-  return { row: 'start', target: BARE_NODE, portMs: answerMs, answerMs, memory: [] };
+  return { row: 'start', target: BARE_NODE, portMs: answerMs, answerMs, cpuMs: null, memory: [] };
 }
 
 async function measureStart(part: StartPart, target: Target): Promise<StartRow | null> {
@@ -63,10 +64,18 @@ async function measureStart(part: StartPart, target: Target): Promise<StartRow |
     if (access === undefined) return null;
     await firstAnswer(access);
     const answerMs = performance.now() - begun;
+    const cpu = cpuOf(running.pids());
     await wait(SETTLE_MS);
     await running.rest();
     const { portMs } = running;
-    return { row: 'start', target: target.name, portMs, answerMs, memory: running.memory() };
+    return {
+      row: 'start',
+      target: target.name,
+      portMs,
+      answerMs,
+      cpuMs: cpu === null ? null : cpu * 1000,
+      memory: running.memory(),
+    };
   } finally {
     await running.stop();
   }

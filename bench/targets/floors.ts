@@ -49,7 +49,11 @@ async function ownPlan(
   rmSync(usageFile, { force: true });
   const plan = {
     command: [process.execPath, join(import.meta.dirname, '..', 'floors', module)],
-    env: environmentOf(site, port, usageFile),
+    // As for Lanekeeper: what was compiled at the first start is not compiled again.
+    env: {
+      ...environmentOf(site, port, usageFile),
+      NODE_COMPILE_CACHE: join(site.folder, 'compiled'),
+    },
     ports: [port] as const,
     usageFile,
   };
