@@ -92,4 +92,4 @@ schema: setup
 	npm run --silent schema
 
 clean:
-	rm -rf node_modules dist .cache logs results run ca ab bundle VERSIONS.json docs/SESSION_HANDOFF.md
+	rm -rf node_modules dist .cache bench/results bench/peers/node_modules logs results run ca ab bundle VERSIONS.json docs/SESSION_HANDOFF.md

@@ -9,8 +9,8 @@ import type { Way } from './targets/types.ts';
 const EXCHANGES = 8;
 /** One request in four is for the small model. */
 const SECOND = 2;
-const SECONDS_MAX = 20;
-const USAGE_POLLS_MAX = 100;
+const SECONDS_MAX = 60;
+const USAGE_POLLS_MAX = 400;
 const USAGE_POLL_MS = 50;
 
 const LOADS: readonly [Body, Answer][] = [

@@ -95,6 +95,9 @@ async function measure(work: string, exchanges: number, out: string): Promise<vo
   );
 }
 
+// Ends what was started too (targets/running.ts).
+process.once('SIGINT', () => process.exit(130));
+process.once('SIGTERM', () => process.exit(143));
 const exchanges = Number(process.argv[2] ?? 1_000_000);
 const out = process.argv[3] ?? join(import.meta.dirname, 'results', 'flat.jsonl');
 if (process.platform !== 'linux') throw new Error('memory of processes is only told by Linux');

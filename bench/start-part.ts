@@ -53,7 +53,6 @@ async function bareNode(): Promise<StartRow> {
 }
 
 async function measureStart(part: StartPart, target: Target): Promise<StartRow | null> {
-  const begun = performance.now();
   const running = await start(target, part.siteOf(target), null).catch(String);
   if (typeof running === 'string') {
     part.say(running);
@@ -63,7 +62,7 @@ async function measureStart(part: StartPart, target: Target): Promise<StartRow |
     const access = running.access.tls ?? running.access.gateway;
     if (access === undefined) return null;
     await firstAnswer(access);
-    const answerMs = performance.now() - begun;
+    const answerMs = performance.now() - running.begun;
     const cpu = cpuOf(running.pids());
     await wait(SETTLE_MS);
     await running.rest();

@@ -1,6 +1,13 @@
 /** A target that runs: its processes, its memory, its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createReadStream, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  createReadStream,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -33,6 +40,8 @@ export interface Memory {
 export interface Running {
   readonly target: Target;
   readonly access: Partial<Record<Way, Access>>;
+  /** When it was started, on the clock of `performance`. */
+  readonly begun: number;
   /** From the start to the first accepted connection, ms. */
   readonly portMs: number;
   pids(): number[];
@@ -46,6 +55,9 @@ export interface Running {
   stop(): Promise<void>;
 }
 
+/** Its port was free a moment before; somebody may have been faster. */
+const STARTS_MAX = 3;
+
 /**
  * Starts a target and waits until it accepts connections.
  *
@@ -53,6 +65,16 @@ export interface Running {
  * @throws Error with what it printed, when it does not come up
  */
 export async function start(target: Target, site: Site, core: Core | null): Promise<Running> {
+  for (let starts = 1; ; starts += 1) {
+    try {
+      return await startOnce(target, site, core);
+    } catch (error) {
+      if (starts === STARTS_MAX) throw error;
+    }
+  }
+}
+
+async function startOnce(target: Target, site: Site, core: Core | null): Promise<Running> {
   mkdirSync(site.folder, { recursive: true });
   const plan = await target.plan(site);
   const log = join(site.folder, 'output.log');
@@ -70,6 +92,7 @@ export async function start(target: Target, site: Site, core: Core | null): Prom
   return {
     target,
     access: plan.access(),
+    begun,
     portMs,
     pids,
     memory: () => pids().map(memoryOf),
@@ -81,10 +104,27 @@ export async function start(target: Target, site: Site, core: Core | null): Prom
   };
 }
 
+/** Those that run: sessions of their own, they would outlive this process. */
+const launched = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const { pid } of launched) {
+    if (pid !== undefined) kill(-pid);
+  }
+});
+
+/** @param pid negative: a group of processes */
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
 function launch(plan: Plan, site: Site, log: string, core: Core | null): ChildProcess {
   const output = openSync(log, 'w');
   const [command = '', ...args] = pinned(core, plan.command);
-  return spawn(command, args, {
+  const child = spawn(command, args, {
     cwd: site.folder,
     // Nothing of the caller's: no proxy variable, no key, no option of Node.
     env: { HOME: site.folder, PATH: process.env['PATH'] ?? '', ...plan.env },
@@ -92,6 +132,9 @@ function launch(plan: Plan, site: Site, log: string, core: Core | null): ChildPr
     detached: true,
     stdio: ['ignore', output, output],
   });
+  closeSync(output);
+  launched.add(child);
+  return child;
 }
 
 async function accepting(port: number, child: ChildProcess, begun: number): Promise<void> {
@@ -129,13 +172,8 @@ function sessionOf(leader: number): number[] {
 
 async function endAll(child: ChildProcess): Promise<void> {
   await end(child, STOP_MS_MAX);
-  for (const pid of LINUX ? sessionOf(child.pid ?? 0) : []) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
+  for (const pid of LINUX ? sessionOf(child.pid ?? 0) : []) kill(pid);
+  launched.delete(child);
 }
 
 function memoryOf(pid: number): Memory {
