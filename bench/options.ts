@@ -31,7 +31,7 @@ export interface Options {
 /** What `--quick` measures, in about a minute. */
 const QUICK = {
   targets: 'lanekeeper,node-pump,node-http,nginx',
-  cells: 'small,agent,large,stream,new,paced-64,small-gateway,small-h2',
+  cells: 'small,agent,large,stream,new,paced-64,small-1,small-gateway,small-h2',
   rounds: '1',
   seconds: '0.5',
   starts: '3',

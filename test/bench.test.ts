@@ -10,8 +10,18 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { createAnswerReader } from '../bench/load/answer-reader.ts';
+import { createAnswerReader, eachMark } from '../bench/load/answer-reader.ts';
+import { cpuOf } from '../bench/load/cpu.ts';
 import { createRequestReader } from '../bench/load/request-reader.ts';
+import {
+  bodyBytesOf,
+  clockUs,
+  DELTAS,
+  deltaEvent,
+  EVENTS,
+  FIRST_EVENTS,
+  LAST_EVENTS,
+} from '../bench/load/wire.ts';
 import type { CellRow, Row, StartRow, TargetRow } from '../bench/rows.ts';
 import { pairs, spreadOf, spreadText } from '../bench/statistics.ts';
 
@@ -157,6 +167,34 @@ test('where a request ends, cut anywhere', () => {
     }
     assert.deepEqual(seen, ['POST 3 abc', 'POST 3 abc'], `cut at ${cut}`);
   }
+});
+
+test('the time in a mark of a paced event is read', () => {
+  const times = [17, 1_234_567_890_123_456];
+  const seen: number[] = [];
+  eachMark(Buffer.from(times.map((time) => deltaEvent(1, time)).join('')), (sentUs) => {
+    seen.push(sentUs);
+  });
+  assert.deepEqual(seen, times);
+});
+
+test('the events of a stream are as long as is expected of them', () => {
+  const deltas = Array.from({ length: DELTAS }, (_, index) => deltaEvent(index, clockUs()));
+  const whole = [...FIRST_EVENTS, ...deltas, ...LAST_EVENTS].join('');
+  assert.equal(whole.match(/^event: /gm)?.length, EVENTS);
+  assert.equal(Buffer.byteLength(whole), bodyBytesOf({ kind: 'stream', everyMs: 0 }));
+});
+
+test('CPU of a process is what the process itself is told', { skip: !LINUX }, () => {
+  const before = cpuOf([process.pid]) ?? 0;
+  const own = process.cpuUsage();
+  let used = 0;
+  while (used < 100_000) {
+    const { user, system } = process.cpuUsage(own);
+    used = user + system;
+  }
+  const seconds = (cpuOf([process.pid]) ?? 0) - before;
+  assert(seconds > 0.08 && seconds < 0.2, `${seconds} s for ${used} µs`);
 });
 
 describe('figures over rounds', () => {

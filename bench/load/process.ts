@@ -6,9 +6,10 @@ import { availableParallelism } from 'node:os';
 /** The core of the proxy, and that of the upstream and the generator. */
 export type Core = 'proxy' | 'rig';
 
-/** Whether processes can be kept to a core: `taskset` is there, and more than one core. */
+/** Whether processes can be kept to a core: `taskset` is there, and both cores are ours to use. */
 export const PINS: boolean =
-  availableParallelism() > 1 && spawnSync('taskset', ['-c', '1', 'true']).status === 0;
+  availableParallelism() > 1 &&
+  ['0', '1'].every((core) => spawnSync('taskset', ['-c', core, 'true']).status === 0);
 
 /** The command that keeps another to a core, or to nothing. */
 export function pinned(core: Core | null, command: readonly string[]): string[] {
