@@ -28,7 +28,7 @@ export interface Options {
   readonly peers: string;
 }
 
-/** What `--quick` measures, in about a minute. */
+/** What `--quick` measures: enough for a first look. */
 const QUICK = {
   targets: 'lanekeeper,node-pump,node-http,nginx',
   cells: 'small,agent,large,stream,new,paced-64,small-1,small-gateway,small-h2',

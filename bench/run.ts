@@ -112,6 +112,10 @@ function optionsOrUsage(): Options | null {
 // Ends what was started too (targets/running.ts).
 process.once('SIGINT', () => process.exit(130));
 process.once('SIGTERM', () => process.exit(143));
-const options = optionsOrUsage();
-if (options === null) process.exitCode = 2;
-else await run(options);
+if (process.argv.includes('--help')) {
+  say(USAGE);
+} else {
+  const options = optionsOrUsage();
+  if (options === null) process.exitCode = 2;
+  else await run(options);
+}
