@@ -45,6 +45,7 @@ export async function configOf(
   return loadConfig({
     cwd: process.cwd(),
     env: process.env,
+    refuseStrange: true,
     ...(options.home === undefined ? {} : { home: options.home }),
     ...(options.config === undefined ? {} : { configFile: options.config }),
     ...more,

@@ -71,6 +71,11 @@ const BUILT_IN: Readonly<Record<string, FileLane>> = {
   },
 };
 
+/** Where credentials go without any file. */
+export const BUILT_IN_HOSTS: ReadonlySet<string> = new Set(
+  Object.values(BUILT_IN).map(({ upstream }) => new URL(upstream).hostname),
+);
+
 /** The model map of the lane zai where it states none. */
 const FORCE_LANE_MODELS: Readonly<Record<string, string>> = { [HAIKU_GLOB]: 'glm-4.5-air' };
 

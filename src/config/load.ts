@@ -29,11 +29,13 @@ import { type ConfigFile, findConfigFile, readConfigFile } from './file.ts';
 import { fileProblem } from './issues.ts';
 import {
   ANTHROPIC_HOST,
+  BUILT_IN_HOSTS,
   FORCE_LANE,
   type ResolvedLanes,
   resolveLanes,
   type TwinUpstreams,
 } from './lanes.ts';
+import { isHomeOfDotEnv, refuseStrangeSettings } from './provenance.ts';
 import { checkForcing, resolveDefaultLane, resolveIntercept, resolveRoutes } from './routes.ts';
 import type { Config, Timeouts } from './types.ts';
 import { isListenHost, isLoopback } from './upstream.ts';
@@ -56,6 +58,8 @@ export interface LoadOptions {
     | undefined;
   /** `--twin`: the upstreams, trust roots and keys of all lanes. */
   readonly twin?: TwinUpstreams | undefined;
+  /** Refuse what a file that nobody named may not ask for (`provenance.ts`); with twins it may. */
+  readonly refuseStrange?: boolean | undefined;
 }
 
 const HOST_DEFAULT = '127.0.0.1';
@@ -80,6 +84,11 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const file = await readFileOrFail(options.configFile, cwd, home, problems);
 
   const twin = options.twin ?? null;
+  if (file !== null && twin === null && options.refuseStrange === true) {
+    const ofDotEnv = isHomeOfDotEnv(options.home, options.env, dotEnv.variables);
+    const provenance = { named: options.configFile, home, isHomeOfDotEnv: ofDotEnv };
+    refuseStrangeSettings(file, provenance, BUILT_IN_HOSTS, problems);
+  }
   const resolved = resolveLanes({ file, variables, settings, twin }, problems);
   const routes = resolveRoutes(file, resolved, problems);
   const defaultLane = resolveDefaultLane(file, resolved, problems);
