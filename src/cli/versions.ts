@@ -33,7 +33,7 @@ export async function writeVersions(
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const path = join(home, 'VERSIONS.json');
   const pending = `${path}.${process.pid}`;
-  writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`);
+  writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`, { mode: 0o600 });
   renameSync(pending, path);
   return { found, path };
 }

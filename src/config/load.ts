@@ -6,7 +6,7 @@
  * What the environment names: see `environment.ts`; what the file may say: `schema.ts`.
  */
 import { homedir } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import {
   UPSTREAM_CONNECT_MS_MAX,
   UPSTREAM_HEAD_MS_MAX,
@@ -15,6 +15,7 @@ import {
 } from '../core/limits.ts';
 import { Secret } from '../core/secret.ts';
 import {
+  DOT_ENV,
   type EnvironmentSettings,
   mergeVariables,
   PORT_MAX,
@@ -35,7 +36,7 @@ import {
   resolveLanes,
   type TwinUpstreams,
 } from './lanes.ts';
-import { isHomeOfDotEnv, refuseStrangeSettings } from './provenance.ts';
+import { isHomeOfDotEnv, problemsOfOwners, refuseStrangeSettings } from './provenance.ts';
 import { checkForcing, resolveDefaultLane, resolveIntercept, resolveRoutes } from './routes.ts';
 import type { Config, Timeouts } from './types.ts';
 import { isListenHost, isLoopback } from './upstream.ts';
@@ -81,6 +82,8 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const settings = readEnvironment(variables, problems);
   const userHome = options.env['HOME'] || homedir();
   const home = resolveHome(options.home, variables, cwd, userHome);
+  const strangers = problemsOfOwners(home, join(cwd, DOT_ENV));
+  if (strangers.length > 0) throw new ConfigError([...problems, ...strangers]);
   const file = await readFileOrFail(options.configFile, cwd, home, problems);
 
   const twin = options.twin ?? null;

@@ -8,9 +8,10 @@
  */
 import { dirname } from 'node:path';
 import type { Variables } from './environment.ts';
-import type { ConfigProblem } from './errors.ts';
+import { type ConfigProblem, variableProblem } from './errors.ts';
 import type { ConfigFile } from './file.ts';
 import { fileProblem, type SettingPath } from './issues.ts';
+import { isOfAnotherUser } from './ownership.ts';
 import { isLoopback, parseUpstream } from './upstream.ts';
 
 /** How the file came to be read. */
@@ -32,6 +33,21 @@ export function isHomeOfDotEnv(
   return (dotEnv['LANEKEEPER_HOME'] ?? '') !== '';
 }
 
+/** What belongs to another user of this machine, who could change it at any time. */
+export function problemsOfOwners(home: string, dotEnv: string): ConfigProblem[] {
+  const message = 'belongs to another user, who could change what lies in it';
+  const problems: ConfigProblem[] = [];
+  if (isOfAnotherUser(home)) {
+    const mend = 'choose a home of your own with --home or LANEKEEPER_HOME';
+    problems.push(variableProblem('--home', `${home} ${message}`, mend));
+  }
+  if (isOfAnotherUser(dotEnv)) {
+    const mend = 'work in a directory of your own, or make the file yours';
+    problems.push(variableProblem('.env', `${dotEnv} ${message}`, mend));
+  }
+  return problems;
+}
+
 /**
  * Adds a problem for each setting of a file that was merely found and that needs the word of the person.
  *
@@ -45,6 +61,10 @@ export function refuseStrangeSettings(
 ): void {
   const { named, home } = provenance;
   if (named !== undefined) return;
+  if (isOfAnotherUser(file.file)) {
+    const mend = 'copy it to a place of your own, or name it with --config';
+    problems.push(fileProblem(file, [], 'belongs to another user, who could change it', mend));
+  }
   if (dirname(file.file) === home && !provenance.isHomeOfDotEnv) return;
   const refuse = (path: SettingPath, what: string): void => {
     const message = `${what}, and nobody named this file: it was found in the working directory`;

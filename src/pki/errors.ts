@@ -9,6 +9,8 @@ export type PkiErrorCode =
   | 'bad_hosts'
   /** Others than the owner may read or write what they must not. */
   | 'loose_mode'
+  /** A file or the folder belongs to another user. */
+  | 'foreign_owner'
   /** A file is there but is not what it should be. */
   | 'damaged'
   /** Some of the three files are missing. */

@@ -9,6 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { chmod, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { isOfAnotherUser } from '../config/ownership.ts';
 import { PEM_FILE_BYTES_MAX } from '../core/limits.ts';
 import { PkiError, systemCode } from './errors.ts';
 
@@ -53,7 +54,7 @@ export function modeOf(path: string): number | null {
 }
 
 /**
- * The modes that are looser than they may be, as errors with their mend; empty where all is tight.
+ * Owners and modes that are looser than they may be, as errors with their mend; empty where all is tight.
  *
  * The folder and the key are nobody else's business; the certificates may be read but not written.
  * On Windows permission bits say nothing, so nothing is reported.
@@ -69,7 +70,17 @@ export function looseModes(paths: StorePaths): readonly PkiError[] {
   const errors: PkiError[] = [];
   for (const [path, forbidden, right] of rules) {
     const mode = modeOf(path);
-    if (mode === null || (mode & forbidden) === 0) continue;
+    if (mode === null) continue;
+    if (isOfAnotherUser(path)) {
+      errors.push(
+        new PkiError(
+          'foreign_owner',
+          `${path} belongs to another user, who could change whom clients trust: choose a home of your own with --home, or remove it`,
+        ),
+      );
+      continue;
+    }
+    if ((mode & forbidden) === 0) continue;
     errors.push(
       new PkiError(
         'loose_mode',

@@ -158,6 +158,8 @@ function readWhatCanBe(path: string): string {
 
 async function whileLocked(paths: StorePaths, work: () => Promise<Authority>): Promise<Authority> {
   await ensureDir(paths.dir);
+  // Somebody else may have been quicker to make the folder.
+  refuseLooseModes(paths);
   return withLock(paths.lock, async () => {
     await finishInterrupted(paths);
     return work();
