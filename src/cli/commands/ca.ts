@@ -3,7 +3,7 @@ import { isRunning } from '../../admin/client.ts';
 import { type AuthorityFacts, inspectAuthority } from '../../pki/inspect.ts';
 import { openAuthority, removeAuthority, rotateAuthority } from '../../pki/store.ts';
 import { EXIT } from '../failure.ts';
-import { print, printJson, say, table } from '../output.ts';
+import { print, printExact, printJson, say, table } from '../output.ts';
 import { type CommonOptions, configOf, homeOf, type JsonOption } from '../settings.ts';
 import { authorityDirectory } from '../trust.ts';
 
@@ -21,7 +21,7 @@ export async function path(options: Options): Promise<number> {
   const config = await configOf(options);
   const authority = await openAuthority(authorityDirectory(config.home), config.intercept);
   if (options.json === true) printJson({ bundle: authority.bundlePath });
-  else print(authority.bundlePath);
+  else printExact(authority.bundlePath);
   return EXIT.done;
 }
 

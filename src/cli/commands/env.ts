@@ -2,7 +2,7 @@
 import { readStatus } from '../../admin/client.ts';
 import { clientEnvironment, proxyUrl } from '../environment.ts';
 import { CliError, EXIT } from '../failure.ts';
-import { print, say } from '../output.ts';
+import { printExact, say } from '../output.ts';
 import { type CommonOptions, configOf } from '../settings.ts';
 import { type Shell, shellLines } from '../shell-lines.ts';
 import { trustFor } from '../trust.ts';
@@ -29,7 +29,7 @@ export async function env(options: EnvOptions, args: readonly string[]): Promise
     intercept: config.intercept,
   });
   for (const note of [...notes, ...changes.notes]) say(note);
-  print(shellLines(changes, options.shell));
+  printExact(shellLines(changes, options.shell));
   return EXIT.done;
 }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { followUsage } from '../../ledger/follow.ts';
 import type { UsageRecord } from '../../ledger/record.ts';
 import { EXIT } from '../failure.ts';
-import { print, printable } from '../output.ts';
+import { jsonText, print, printable, printExact } from '../output.ts';
 import { type CommonOptions, homeOf, type JsonOption } from '../settings.ts';
 
 interface TailOptions extends CommonOptions, JsonOption {
@@ -24,7 +24,8 @@ export async function tail(options: TailOptions): Promise<number> {
   for await (const record of followUsage(path, { signal: stop.signal })) {
     if (options.lane !== undefined && record.lane !== options.lane) continue;
     if (options.errors === true && !wentWrong(record)) continue;
-    print(options.json === true ? JSON.stringify(record) : lineOf(record));
+    if (options.json === true) printExact(jsonText(record));
+    else print(lineOf(record));
   }
   return code;
 }
