@@ -116,9 +116,23 @@ function expectation(issue: Issue): string {
       return issue.origin === 'string'
         ? `must be at most ${issue.maximum} characters long`
         : `must be at most ${issue.maximum}`;
+    case 'invalid_union':
+      return `must be ${alternatives(issue.errors).join(' or ')}`;
     default:
       return 'does not have the form that is needed';
   }
+}
+
+/** What each branch of a union would have taken, types before values. */
+function alternatives(branches: readonly (readonly Issue[])[]): string[] {
+  const roots = branches.flatMap((issues) => issues.filter(({ path }) => path.length === 0));
+  const types = roots.flatMap((issue) =>
+    issue.code === 'invalid_type' ? [TYPE_WORDS[issue.expected] ?? issue.expected] : [],
+  );
+  const values = roots.flatMap((issue) =>
+    issue.code === 'invalid_value' ? issue.values.map(String) : [],
+  );
+  return [...types, ...values];
 }
 
 const TYPE_WORDS: Readonly<Record<string, string>> = {

@@ -36,6 +36,7 @@ import {
   resolveLanes,
   type TwinUpstreams,
 } from './lanes.ts';
+import { ownToken, ownTokenPath } from './own-token.ts';
 import { isHomeOfDotEnv, problemsOfOwners, refuseStrangeSettings } from './provenance.ts';
 import { checkForcing, resolveDefaultLane, resolveIntercept, resolveRoutes } from './routes.ts';
 import type { Config, Timeouts } from './types.ts';
@@ -97,7 +98,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
   const defaultLane = resolveDefaultLane(file, resolved, problems);
   const intercept = resolveIntercept(file, resolved.hosts.get(defaultLane), problems);
   checkForcing(settings, resolved, problems);
-  const listen = resolveListen(options, variables, settings, file, problems);
+  const listen = resolveListen(options, variables, settings, file, home, problems);
   if (problems.length > 0) throw new ConfigError(problems);
 
   const { lanes } = resolved;
@@ -117,7 +118,7 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     bodyTee: settings.bodyTee,
     timeouts: resolveTimeouts(file),
     file: file?.file ?? null,
-    notes: notesOn(resolved, listen.token, variables),
+    notes: notesOn(resolved, listen.token, variables, tokenVariable(file)),
   });
 }
 
@@ -142,6 +143,7 @@ function resolveListen(
   variables: Variables,
   settings: EnvironmentSettings,
   file: ConfigFile | null,
+  home: string,
   problems: ConfigProblem[],
 ): Config['listen'] {
   const { overrides } = options;
@@ -163,7 +165,7 @@ function resolveListen(
     const message = `must be a port, and is ${shapeOf(port)}`;
     problems.push(variableProblem('--port', message, `name a number from 0 to ${PORT_MAX}`));
   }
-  const token = resolveToken(variables, file, problems);
+  const token = resolveToken(variables, file, home, problems);
   const tokenNamed = written?.token !== undefined;
   if (token === null && !tokenNamed && isListenHost(host) && !isLoopback(host)) {
     const message = 'is not a loopback address, so clients must present a token, and none is set';
@@ -172,21 +174,31 @@ function resolveListen(
   return { host, port, token };
 }
 
-/** The token of the file's variable, else of LANEKEEPER_TOKEN, else none. */
+/** The token of the file's variable, else of LANEKEEPER_TOKEN, else the home's own if asked for, else none. */
 function resolveToken(
   variables: Variables,
   file: ConfigFile | null,
+  home: string,
   problems: ConfigProblem[],
 ): Secret | null {
-  const name = file?.data.listen?.token?.env;
+  const written = file?.data.listen?.token;
   const found = problems.length;
-  const value = readCredential(variables, name ?? 'LANEKEEPER_TOKEN', problems);
+  const value = readCredential(variables, tokenVariable(file), problems);
   if (value !== null) return Secret.of(value);
-  if (file !== null && name !== undefined && problems.length === found) {
-    const mend = `set ${name}, or remove listen.token`;
-    problems.push(fileProblem(file, ['listen', 'token', 'env'], `${name} is not set`, mend));
+  if (file === null || problems.length > found) return null;
+  const path = ['listen', 'token'];
+  if (written !== undefined && written !== 'auto') {
+    const mend = `set ${written.env}, or remove listen.token`;
+    problems.push(fileProblem(file, [...path, 'env'], `${written.env} is not set`, mend));
   }
-  return null;
+  if (written !== 'auto') return null;
+  try {
+    return Secret.of(ownToken(home));
+  } catch (error) {
+    const mend = `remove ${ownTokenPath(home)}, or see to it that the home can be written`;
+    problems.push(fileProblem(file, path, error instanceof Error ? error.message : '', mend));
+    return null;
+  }
 }
 
 /** The variables are two switches over one setting; an explicit 0 undoes what the file asks for. */
@@ -209,7 +221,18 @@ function resolveTimeouts(file: ConfigFile | null): Timeouts {
   };
 }
 
-function notesOn(resolved: ResolvedLanes, token: Secret | null, variables: Variables): string[] {
+/** The variable that the token would come from. */
+function tokenVariable(file: ConfigFile | null): string {
+  const written = file?.data.listen?.token;
+  return typeof written === 'object' ? written.env : 'LANEKEEPER_TOKEN';
+}
+
+function notesOn(
+  resolved: ResolvedLanes,
+  token: Secret | null,
+  variables: Variables,
+  tokenName: string,
+): string[] {
   const notes: string[] = [];
   for (const [lane, variable] of resolved.missing) {
     notes.push(`${variable} is not set, so there is no lane ${lane}`);
@@ -220,9 +243,9 @@ function notesOn(resolved: ResolvedLanes, token: Secret | null, variables: Varia
       notes.push(`lane ${name} carries the credentials of the client to ${host}`);
     }
   }
-  const length = variables['LANEKEEPER_TOKEN']?.length ?? TOKEN_CHARS_GOOD;
-  if (token !== null && length < TOKEN_CHARS_GOOD) {
-    notes.push(`LANEKEEPER_TOKEN is shorter than ${TOKEN_CHARS_GOOD} characters`);
+  const length = variables[tokenName]?.length ?? TOKEN_CHARS_GOOD;
+  if (token !== null && length > 0 && length < TOKEN_CHARS_GOOD) {
+    notes.push(`${tokenName} is shorter than ${TOKEN_CHARS_GOOD} characters`);
   }
   return notes;
 }

@@ -56,10 +56,13 @@ const listen = z
     port: z.int().min(0).max(PORT_MAX).optional().meta({
       description: 'Port; 0 takes any free one. Default: 8082. MITM_PORT overrides it.',
     }),
-    token: z.strictObject({ env: variableName }).optional().meta({
-      description:
-        'Variable with the token that clients must present. Default: LANEKEEPER_TOKEN, if set.',
-    }),
+    token: z
+      .union([z.literal('auto'), z.strictObject({ env: variableName })])
+      .optional()
+      .meta({
+        description:
+          'Variable with the token that clients must present, as { env: NAME }; or auto: a random one of the home, which run and env give to clients. Default: LANEKEEPER_TOKEN, if set.',
+      }),
   })
   .meta({ description: 'Where the proxy listens.' });
 

@@ -37,6 +37,8 @@ export interface ProxyProcessOptions {
   readonly twinApart?: boolean;
   /** Default: that of the checkout. */
   readonly launcher?: string;
+  /** The section `listen` of the configuration file; with `twin` or `twinApart`. */
+  readonly listen?: object;
   /** Further arguments of `start`. */
   readonly args?: readonly string[];
 }
@@ -68,7 +70,7 @@ export async function startProxyProcess(
   const apart = options.twinApart === true ? await startTwin() : undefined;
   if (apart !== undefined) context.after(() => apart.close());
   const upstreams = options.twin ?? apart;
-  if (upstreams !== undefined) await writeConfiguration(home, upstreams);
+  if (upstreams !== undefined) await writeConfiguration(home, upstreams, options.listen);
   const twin = upstreams === undefined ? ['--twin'] : [];
   const args = ['start', '--port', '0', '--home', home, ...twin, ...(options.args ?? [])];
   const child = spawn(options.launcher ?? LAUNCHER, args, {
@@ -122,7 +124,7 @@ export async function readRecords(home: string, count: number): Promise<UsageRec
 }
 
 /** Both lanes, led to a twin that runs in the test's own process. */
-async function writeConfiguration(home: string, twin: Upstreams): Promise<void> {
+async function writeConfiguration(home: string, twin: Upstreams, listen?: object): Promise<void> {
   await writeFile(path.join(home, 'twin-ca.pem'), twin.anthropic.ca);
   const lanes = {
     anthropic: { upstream: twin.anthropic.origin, credentials: 'passthrough', ca: 'twin-ca.pem' },
@@ -133,5 +135,5 @@ async function writeConfiguration(home: string, twin: Upstreams): Promise<void> 
     },
   };
   // YAML is a superset of JSON.
-  await writeFile(path.join(home, 'lanekeeper.yaml'), JSON.stringify({ lanes }));
+  await writeFile(path.join(home, 'lanekeeper.yaml'), JSON.stringify({ listen, lanes }));
 }

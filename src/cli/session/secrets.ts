@@ -6,6 +6,7 @@
 import { mergeVariables, readDotEnv, type Variables } from '../../config/environment.ts';
 import { ConfigError } from '../../config/errors.ts';
 import { findConfigFile, readConfigFile } from '../../config/file.ts';
+import { readOwnToken } from '../../config/own-token.ts';
 import type { KnownSecret } from '../../session/secrets/finder.ts';
 import { TWIN_ZAI_KEY } from '../../twin/index.ts';
 import { CLIENT_CANARY, ZAI_CANARY } from '../demo/plan.ts';
@@ -32,13 +33,24 @@ export async function knownSecrets(options: CommonOptions): Promise<KnownSecret[
     const is = named.has(name) || (NAMED_LIKE_ONE.test(name) && LOOKS_LIKE_ONE.test(value ?? ''));
     return is && value !== undefined && value !== '' ? [{ name, value }] : [];
   });
+  const token = ownTokenOf(homeOf(options));
   return [
     ...secrets,
+    ...(token === null ? [] : [{ name: 'the token of the home', value: token }]),
     { name: 'the credential of drills', value: bare(CANARY[1]) },
     { name: 'the key of the twin', value: TWIN_ZAI_KEY },
     { name: 'the credential of the demo', value: CLIENT_CANARY },
     { name: 'the key of the demo', value: ZAI_CANARY },
   ];
+}
+
+/** One that can not be read here can not have got into what was written here. */
+function ownTokenOf(home: string): string | null {
+  try {
+    return readOwnToken(home);
+  } catch {
+    return null;
+  }
 }
 
 /** The environment, and behind it `.env` of the working directory and of the home. */
