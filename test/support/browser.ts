@@ -19,8 +19,15 @@ const PROGRAMS = [
 ];
 const INSTALL_MS_MAX = 240_000;
 
-/** The browser, closed after the test; or why there can be none. */
-export async function startBrowser(context: Cleanup): Promise<Browser | string> {
+/**
+ * The browser, closed after the test; or why there can be none.
+ *
+ * @param names what it resolves after all: rules of Chromium, such as `MAP a.example 127.0.0.1`
+ */
+export async function startBrowser(
+  context: Cleanup,
+  names: readonly string[] = [],
+): Promise<Browser | string> {
   if (process.env['SKIP_BROWSER'] === '1') return 'SKIP_BROWSER=1';
   const program = installed() ?? (await install());
   if (program === null) return 'there is no Chromium, and it can not be installed here';
@@ -28,7 +35,7 @@ export async function startBrowser(context: Cleanup): Promise<Browser | string> 
   const browser = await chromium.launch({
     executablePath: program,
     // A user namespace is not to be had everywhere; the pages are our own.
-    args: ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND'],
+    args: ['--no-sandbox', `--host-resolver-rules=${[...names, 'MAP * ~NOTFOUND'].join(', ')}`],
     env: { HOME: home, PATH: '/usr/bin:/bin' },
   });
   context.after(() => browser.close());
