@@ -259,3 +259,30 @@ test('without a file, neither yaml nor zod is loaded', (t) => {
   const ran = spawnSync(process.execPath, [join(cwd, 'program.mjs')], { encoding: 'utf8' });
   assert.equal(ran.stdout.trim(), 'false', ran.stderr);
 });
+
+test('whatever is not loopback by its spelling is not taken for it', async (t) => {
+  const addresses = [
+    ...['0.0.0.0', '::', '::0', '0:0:0:0:0:0:0:0', '::ffff:0.0.0.0', '::ffff:127.0.0.1'],
+    ...['0:0:0:0:0:0:0:1', '::ffff:192.0.2.1', '192.0.2.1', '10.0.0.1', '169.254.0.1', 'fe80::1'],
+  ];
+  for (const host of addresses) {
+    const { message } = await problemOf(t, { overrides: { host } });
+    assert.match(message, /is not a loopback address, so clients must present a token/, host);
+  }
+  // A name may lead anywhere, and to somewhere else tomorrow; other spellings of 127.0.0.1 are none.
+  for (const host of [
+    'machine',
+    'localhost.',
+    'localhost.example',
+    '127.1',
+    '0',
+    '0x7f000001',
+    '[::1]',
+  ]) {
+    const { message } = await problemOf(t, { overrides: { host } });
+    assert.match(message, /is neither an IP address nor localhost/, host);
+  }
+  for (const host of ['127.0.0.1', '127.9.9.9', '::1', 'localhost']) {
+    assert.equal((await load(t, { overrides: { host } })).listen.host, host);
+  }
+});
