@@ -3,9 +3,11 @@
  * others, whatever the object brings along.
  *
  * The few texts that come from outside (model names, paths, ids) pass the redaction, in case a
- * credential stands where a name belongs.
+ * credential stands where a name belongs; and what would steer a terminal is escaped, since people
+ * look at a ledger with `tail` and `cat`.
  */
 import { LEDGER_NAME_CHARS_MAX, LEDGER_NAMES_MAX } from '../core/limits.ts';
+import { steeringEscaped } from '../core/steering.ts';
 import type { AnomalyRecord, UsageRecord } from './record.ts';
 import { redactText } from './redact.ts';
 
@@ -44,7 +46,7 @@ export function usageLine(record: UsageRecord): string {
     path: cleanName(record.path) ?? '',
     request_id: clean(record.request_id),
   };
-  return JSON.stringify(ordered);
+  return steeringEscaped(JSON.stringify(ordered));
 }
 
 /** The line of an anomaly, without its newline. */
@@ -60,7 +62,7 @@ export function anomalyLine(record: AnomalyRecord): string {
     attempt: record.attempt,
     backoff_ms: record.backoff_ms,
   };
-  return JSON.stringify(ordered);
+  return steeringEscaped(JSON.stringify(ordered));
 }
 
 /** Seconds with three decimals. */

@@ -13,6 +13,7 @@ import {
   TEE_FILES_MAX,
   TEE_QUEUE_BYTES_MAX,
 } from '../core/limits.ts';
+import { steeringEscaped } from '../core/steering.ts';
 import { LineFile, type LineFileStats } from './line-file.ts';
 import { redactJson, redactText } from './redact.ts';
 
@@ -134,7 +135,8 @@ export function createTee(options: TeeOptions): Tee {
   const sample = (body: SampledBody): void => {
     if (!active) return;
     try {
-      file.append(JSON.stringify(sampleRecord(body, Date.now() / 1000, options.hide)));
+      const record = sampleRecord(body, Date.now() / 1000, options.hide);
+      file.append(steeringEscaped(JSON.stringify(record)));
     } catch {
       file.drop();
     }

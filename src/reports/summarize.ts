@@ -1,5 +1,6 @@
 /** A ledger's summary on disk: `METRICS.json`, a snapshot of it, and `SUMMARY.md` for people. */
 import { join } from 'node:path';
+import { steeringEscaped } from '../core/steering.ts';
 import { type Metrics, measure } from './metrics.ts';
 import { snapshotName } from './snapshots.ts';
 import type { Selection } from './source.ts';
@@ -34,7 +35,7 @@ export async function summarize(
     snapshot: join(results, snapshotName(now)),
     summary: join(results, 'SUMMARY.md'),
   };
-  const text = `${JSON.stringify(metrics, null, 2)}\n`;
+  const text = `${steeringEscaped(JSON.stringify(metrics, null, 2))}\n`;
   await writeWhole(files.snapshot, text);
   await writeWhole(files.metrics, text);
   await writeWhole(files.summary, summaryText(metrics));

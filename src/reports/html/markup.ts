@@ -1,7 +1,8 @@
 /**
  * HTML and SVG as values: whatever is put into a template is escaped, unless it is markup itself. So a
- * name from the ledger can not become an element.
+ * name from the ledger can not become an element, nor turn the direction of the text around it.
  */
+import { plainText } from '../words.ts';
 
 /** Text that is markup already. Made by `markup` and `raw` alone. */
 export class Markup {
@@ -40,5 +41,5 @@ function textOf(part: Part): string {
   if (part instanceof Markup) return part.text;
   if (typeof part === 'object') return part.map(textOf).join('');
   if (typeof part === 'number') return String(Math.round(part * 100) / 100);
-  return part.replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
+  return plainText(part).replace(/[&<>"']/g, (character) => ESCAPES[character] ?? '');
 }
