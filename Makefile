@@ -23,6 +23,7 @@ help:
 	@echo 'make handoff   make gates     make bundle      what a session leaves; judged; archived'
 	@echo 'make bench     what the proxy costs, next to what else could stand in its place; QUICK=1 PEERS=install'
 	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
+	@echo 'make sbom      bill of materials, sbom.json;  make licences  those of everything that is installed'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
 # npm ci brings the runtime too: the package `node` holds the Node that everything here runs on.
@@ -91,5 +92,9 @@ prune-results: setup
 schema: setup
 	npm run --silent schema
 
+.PHONY: sbom licences
+sbom licences: setup
+	npm run --silent $@
+
 clean:
-	rm -rf node_modules dist .cache bench/results bench/peers/node_modules logs results run ca ab bundle VERSIONS.json docs/SESSION_HANDOFF.md
+	rm -rf node_modules dist .cache bench/results bench/peers/node_modules logs results run ca ab bundle VERSIONS.json sbom.json docs/SESSION_HANDOFF.md
