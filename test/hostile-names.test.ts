@@ -81,10 +81,7 @@ test('whatever names a ledger holds, what is made of it shows them as text', LIM
     ...[['summarize'], ['cost'], ['cost', '--json'], ['report'], ['gates'], ['handoff']],
     ['verify', 'routing'],
   ]) {
-    const { stdout, stderr } = await runCommand(
-      args.map((word) => word.replaceAll('\0', '')),
-      { home },
-    );
+    const { stdout, stderr } = await runCommand(args, { home });
     const name = args.join(' ');
     assert.notEqual(stdout + stderr, '', name);
     assert.doesNotMatch(stdout + stderr, STEERS, name);

@@ -129,6 +129,11 @@ function yamlFaults(
       const mend = 'put quotes around a glob: "*haiku*"';
       faults.push(faultAt(node.range?.[0] ?? 0, 'a * without quotes is a YAML alias', mend));
     },
+    Pair(_key, { key }) {
+      // Maps leave it out without a word.
+      if (!yaml.isScalar(key) || key.value !== '__proto__') return;
+      faults.push(faultAt(key.range?.[0] ?? 0, '__proto__ is no name', 'choose another name'));
+    },
   });
   if (faults.length > 0) return faults;
   for (const error of [...document.errors, ...document.warnings]) {
