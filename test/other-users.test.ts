@@ -101,6 +101,20 @@ test('a home of another user is refused, and nothing is put into it', {
   assert.deepEqual(readdirSync(home), []);
 });
 
+test('a home that every user may write into is refused', LIMIT, async (t) => {
+  const home = await tempHome(t);
+  for (const mode of [0o777, 0o1777, 0o703]) {
+    chmodSync(home, mode);
+    const { code, stderr } = await runCommand(['env', '8082'], { home });
+    assert.equal(code, 78, stderr);
+    assert.match(stderr, /can be written by every user/);
+    assert.deepEqual(readdirSync(home), []);
+  }
+  // A group may be that of the person alone, as many systems have it.
+  chmodSync(home, 0o775);
+  assert.equal((await runCommand(['env', '8082'], { home })).code, 0);
+});
+
 test('an authority of another user is refused, file by file', {
   ...LIMIT,
   skip: noRoot,

@@ -20,3 +20,12 @@ export function isOfAnotherUser(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   return found !== undefined && !isTrustedOwner(found.uid, process.getuid?.());
 }
+
+/** True where the path exists and every user of the machine may put something into it. */
+export function isWritableByAll(path: string): boolean {
+  if (process.platform === 'win32') return false;
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found !== undefined && (found.mode & OTHERS_WRITE) !== 0;
+}
+
+const OTHERS_WRITE = 0o002;
