@@ -5,7 +5,13 @@ import { ConfigError } from '../../config/errors.ts';
 import type { Config } from '../../config/types.ts';
 import { error, type Finding } from '../doctor/finding.ts';
 import { checkClock, checkLedger, checkNode } from '../doctor/machine.ts';
-import { checkAuthority, checkLanes, checkNotes, checkProxy } from '../doctor/setup.ts';
+import {
+  checkAccess,
+  checkAuthority,
+  checkLanes,
+  checkNotes,
+  checkProxy,
+} from '../doctor/setup.ts';
 import { checkTraps } from '../doctor/traps.ts';
 import { checkTrustPath } from '../doctor/trust-path.ts';
 import { EXIT } from '../failure.ts';
@@ -52,6 +58,7 @@ async function checkSetup(config: Config): Promise<Finding[]> {
   return [
     ...checkNotes(config),
     ...checkLanes(config),
+    checkAccess(config),
     ...checkTraps({ variables: process.env, intercept: config.intercept, port }),
     ...(await checkAuthority(config)),
     ...(await checkProxy(config, status)),

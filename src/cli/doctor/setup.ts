@@ -40,6 +40,17 @@ export function checkLanes(config: Config): Finding[] {
   return findings;
 }
 
+/** Who may use the port. */
+export function checkAccess(config: Config): Finding {
+  if (config.listen.token !== null) return ok('access', 'clients must present a token');
+  const keyed = [...config.lanes.values()].filter(({ credentials }) => credentials.kind === 'key');
+  const spent = keyed.map(({ name }) => `, and spend the key of ${name}`).join('');
+  return ok(
+    'access',
+    `every user of this machine can use the port${spent}; listen: { token: auto } asks for a token`,
+  );
+}
+
 /** Settings worth a word that are no errors. */
 export function checkNotes(config: Config): Finding[] {
   const where = config.file ?? 'defaults and environment';
