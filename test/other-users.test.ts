@@ -4,7 +4,6 @@
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -19,7 +18,6 @@ const OTHERS = 0o077;
 /** User ids that nobody has to have: the person, and somebody else. */
 const PERSON = 64_001;
 const STRANGER = 64_002;
-const noRoot = process.getuid?.() === 0 ? false : 'only root can play two users';
 
 /** Everything below a folder, itself included, that others than its owner may touch. */
 function openToOthers(folder: string): string[] {
@@ -52,11 +50,14 @@ test(
   },
 );
 
-/** A folder of the person's, in which a home may lie. */
-async function folderOf(t: TestContext): Promise<string> {
-  const folder = await tempHome(t);
-  chownSync(folder, PERSON, PERSON);
-  return folder;
+/** A folder of the person's, in which a home may lie; or why the person can not be played here. */
+async function folderOf(t: TestContext): Promise<{ readonly cwd: string } | string> {
+  if (process.getuid?.() !== 0) return 'only root can play two users';
+  const cwd = await tempHome(t);
+  chownSync(cwd, PERSON, PERSON);
+  // The checkout or the folder may lie where nobody else may go; root may not be allowed to be another.
+  const { code, said } = await asPerson(['env', '1', '--home', path.join(cwd, 'tried')], cwd);
+  return code === 0 ? { cwd } : `another user can not run it from here: ${said}`;
 }
 
 /** A command as the person runs it. */
@@ -77,15 +78,20 @@ async function asPerson(
   };
   child.stdout.setEncoding('utf8').on('data', hear);
   child.stderr.setEncoding('utf8').on('data', hear);
-  const [code] = await once(child, 'close');
-  return { code: code as number | null, said };
+  const code = await new Promise<number | null>((resolve) => {
+    child.once('close', resolve);
+    child.once('error', (error) => {
+      hear(error.message);
+      resolve(null);
+    });
+  });
+  return { code, said };
 }
 
-test('a home of another user is refused, and nothing is put into it', {
-  ...LIMIT,
-  skip: noRoot,
-}, async (t) => {
-  const cwd = await folderOf(t);
+test('a home of another user is refused, and nothing is put into it', LIMIT, async (t) => {
+  const folder = await folderOf(t);
+  if (typeof folder === 'string') return t.skip(folder);
+  const { cwd } = folder;
   const home = path.join(cwd, 'home');
   mkdirSync(home);
   chmodSync(home, 0o777);
@@ -115,11 +121,10 @@ test('a home that every user may write into is refused', LIMIT, async (t) => {
   assert.equal((await runCommand(['env', '8082'], { home })).code, 0);
 });
 
-test('an authority of another user is refused, file by file', {
-  ...LIMIT,
-  skip: noRoot,
-}, async (t) => {
-  const cwd = await folderOf(t);
+test('an authority of another user is refused, file by file', LIMIT, async (t) => {
+  const folder = await folderOf(t);
+  if (typeof folder === 'string') return t.skip(folder);
+  const { cwd } = folder;
   const home = path.join(cwd, 'home');
   const ca = path.join(home, 'ca');
   await openAuthority(ca, ['api.anthropic.com']);
@@ -141,11 +146,10 @@ test('an authority of another user is refused, file by file', {
   assert.equal((await ask()).code, 0);
 });
 
-test('.env and lanekeeper.yaml of another user are refused', {
-  ...LIMIT,
-  skip: noRoot,
-}, async (t) => {
-  const cwd = await folderOf(t);
+test('.env and lanekeeper.yaml of another user are refused', LIMIT, async (t) => {
+  const folder = await folderOf(t);
+  if (typeof folder === 'string') return t.skip(folder);
+  const { cwd } = folder;
   for (const [name, text] of [
     ['.env', 'FORCE_HAIKU_TO_ZAI=0\n'],
     ['lanekeeper.yaml', 'http2: follow\n'],
@@ -161,11 +165,10 @@ test('.env and lanekeeper.yaml of another user are refused', {
   }
 });
 
-test('a control socket in a folder of another user is not spoken to', {
-  ...LIMIT,
-  skip: noRoot,
-}, async (t) => {
-  const cwd = await folderOf(t);
+test('a control socket in a folder of another user is not spoken to', LIMIT, async (t) => {
+  const folder = await folderOf(t);
+  if (typeof folder === 'string') return t.skip(folder);
+  const { cwd } = folder;
   const home = path.join(cwd, 'home');
   mkdirSync(path.join(home, 'run'), { recursive: true });
   chownSync(home, PERSON, PERSON);

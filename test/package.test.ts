@@ -12,7 +12,7 @@ import { lockedPackages, ROOT } from '../scripts/lockfile.ts';
 import { tempHome } from './support/home.ts';
 
 const run = promisify(execFile);
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 240_000 };
 const BIN = path.join(ROOT, 'node_modules', '.bin');
 /** npm and git of the machine, the compiler and the Node of the checkout. */
 const PATH = `${BIN}:${process.env['PATH'] ?? ''}`;
