@@ -3,10 +3,19 @@
  * belongs to one of them is never relied on. The second half plays two users, which takes root.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { execFile, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { promisify } from 'node:util';
 import { openAuthority } from '../src/pki/store.ts';
 import { runCommand } from './support/command.ts';
 import { tempHome } from './support/home.ts';
@@ -18,6 +27,7 @@ const OTHERS = 0o077;
 /** User ids that nobody has to have: the person, and somebody else. */
 const PERSON = 64_001;
 const STRANGER = 64_002;
+const VERSIONS = new URL('../src/cli/versions.ts', import.meta.url).href;
 
 /** Everything below a folder, itself included, that others than its owner may touch. */
 function openToOthers(folder: string): string[] {
@@ -107,19 +117,33 @@ test('a home of another user is refused, and nothing is put into it', LIMIT, asy
   assert.deepEqual(readdirSync(home), []);
 });
 
-test('a home that every user may write into is refused', LIMIT, async (t) => {
-  const home = await tempHome(t);
-  for (const mode of [0o777, 0o1777, 0o703]) {
-    chmodSync(home, mode);
-    const { code, stderr } = await runCommand(['env', '8082'], { home });
-    assert.equal(code, 78, stderr);
-    assert.match(stderr, /can be written by every user/);
-    assert.deepEqual(readdirSync(home), []);
-  }
-  // A group may be that of the person alone, as many systems have it.
-  chmodSync(home, 0o775);
-  assert.equal((await runCommand(['env', '8082'], { home })).code, 0);
-});
+test(
+  'a home that every user may write into is told of, and no link in it is followed',
+  LIMIT,
+  async (t) => {
+    const home = await tempHome(t);
+    const findings = async (): Promise<string> => {
+      const { stdout } = await runCommand(['doctor', '--json'], { home });
+      return stdout;
+    };
+    // A group may be that of the person alone, as many systems have it.
+    chmodSync(home, 0o775);
+    assert.doesNotMatch(await findings(), /every user may write/);
+    chmodSync(home, 0o777);
+    assert.match(await findings(), /"warn",\s+"message": "every user may write into /);
+    const victim = path.join(await tempHome(t), 'victim');
+    writeFileSync(victim, 'mine');
+    // The name is that of the process: whoever guesses it may have put a link there.
+    const script = `process.chdir(${JSON.stringify(home)});
+    (await import('node:fs')).symlinkSync(${JSON.stringify(victim)}, 'VERSIONS.json.' + process.pid);
+    const { writeVersions } = await import(${JSON.stringify(VERSIONS)});
+    await writeVersions(${JSON.stringify(home)}, null);`;
+    const args = ['--input-type=module', '--eval', script];
+    await promisify(execFile)(process.execPath, args, { env: {} });
+    assert.equal(readFileSync(victim, 'utf8'), 'mine');
+    assert(lstatSync(path.join(home, 'VERSIONS.json')).isFile());
+  },
+);
 
 test('an authority of another user is refused, file by file', LIMIT, async (t) => {
   const folder = await folderOf(t);

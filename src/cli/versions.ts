@@ -1,5 +1,5 @@
 /** What takes part: the versions of everything involved, and their file, `VERSIONS.json` under the home. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 
@@ -33,7 +33,9 @@ export async function writeVersions(
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const path = join(home, 'VERSIONS.json');
   const pending = `${path}.${process.pid}`;
-  writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`, { mode: 0o600 });
+  // Not through a link that somebody put there, should the home be open to others.
+  rmSync(pending, { force: true });
+  writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
   renameSync(pending, path);
   return { found, path };
 }

@@ -37,6 +37,7 @@ import {
   type TwinUpstreams,
 } from './lanes.ts';
 import { ownToken, ownTokenPath } from './own-token.ts';
+import { isWritableByAll } from './ownership.ts';
 import { isHomeOfDotEnv, problemsOfOwners, refuseStrangeSettings } from './provenance.ts';
 import { checkForcing, resolveDefaultLane, resolveIntercept, resolveRoutes } from './routes.ts';
 import type { Config, Timeouts } from './types.ts';
@@ -118,7 +119,10 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     bodyTee: settings.bodyTee,
     timeouts: resolveTimeouts(file),
     file: file?.file ?? null,
-    notes: notesOn(resolved, listen.token, variables, tokenVariable(file)),
+    notes: [
+      ...notesOn(resolved, listen.token, variables, tokenVariable(file)),
+      ...notesOnHome(home),
+    ],
   });
 }
 
@@ -248,6 +252,14 @@ function notesOn(
     notes.push(`${tokenName} is shorter than ${TOKEN_CHARS_GOOD} characters`);
   }
   return notes;
+}
+
+/** A home that others may write into is no fault of its own where nobody else is, as in a container. */
+function notesOnHome(home: string): string[] {
+  if (!isWritableByAll(home)) return [];
+  return [
+    `every user may write into ${home}, and put a file in the place of one of ours: chmod o-w`,
+  ];
 }
 
 function freeze(config: Config): Config {

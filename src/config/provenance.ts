@@ -11,7 +11,7 @@ import type { Variables } from './environment.ts';
 import { type ConfigProblem, variableProblem } from './errors.ts';
 import type { ConfigFile } from './file.ts';
 import { fileProblem, type SettingPath } from './issues.ts';
-import { isOfAnotherUser, isWritableByAll } from './ownership.ts';
+import { isOfAnotherUser } from './ownership.ts';
 import { isLoopback, parseUpstream } from './upstream.ts';
 
 /** How the file came to be read. */
@@ -33,17 +33,13 @@ export function isHomeOfDotEnv(
   return (dotEnv['LANEKEEPER_HOME'] ?? '') !== '';
 }
 
-/** What other users of this machine could change at any time. */
+/** What belongs to another user of this machine, who could change it at any time. */
 export function problemsOfOwners(home: string, dotEnv: string): ConfigProblem[] {
   const message = 'belongs to another user, who could change what lies in it';
   const problems: ConfigProblem[] = [];
   if (isOfAnotherUser(home)) {
     const mend = 'choose a home of your own with --home or LANEKEEPER_HOME';
     problems.push(variableProblem('--home', `${home} ${message}`, mend));
-  } else if (isWritableByAll(home)) {
-    const fault = 'can be written by every user, who could put a file in the place of one of ours';
-    const mend = `chmod o-w ${home}, or choose a home of your own with --home`;
-    problems.push(variableProblem('--home', `${home} ${fault}`, mend));
   }
   if (isOfAnotherUser(dotEnv)) {
     const mend = 'work in a directory of your own, or make the file yours';
