@@ -3,7 +3,7 @@
  * token reaches clients by their environment, and is on no command line and in nothing that is written.
  */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ownTokenPath } from '../src/config/own-token.ts';
@@ -117,8 +117,16 @@ test(
     assert.equal(restarted.code, 0, restarted.stderr);
     assert.equal((await askHaiku(proxy, { 'x-lanekeeper-token': token })).status, 200);
     assert.equal((await askHaiku(proxy)).status, 407);
+    // Renewed while it runs: whoever had the former one is out.
+    rmSync(ownTokenPath(proxy.home));
+    const renewed = await runCommand(['reload'], { home: proxy.home });
+    assert.match(renewed.stdout, /listen\.token/);
+    assert.equal((await askHaiku(proxy, { 'x-lanekeeper-token': token })).status, 407);
+    const fresh = tokenOf(proxy.home);
+    assert.equal((await askHaiku(proxy, { 'x-lanekeeper-token': fresh })).status, 200);
     const { output } = await proxy.stop();
-    assert(!(output + writtenIn(proxy.home)).includes(token));
+    const written = output + writtenIn(proxy.home);
+    for (const one of [token, fresh]) assert(!written.includes(one));
   },
 );
 
