@@ -10,7 +10,7 @@ import tls from 'node:tls';
 import { createResponseParser } from '../core/http1/response-parser.ts';
 import type { ResponseEvents } from '../core/http1/types.ts';
 import { createListener, type Listener } from './listener.ts';
-import { API_HOST, wireOf } from './request-text.ts';
+import { API_HOST, proxyLogin, wireOf } from './request-text.ts';
 import type { Access, DrillRequest, FailureKind, Heard } from './types.ts';
 
 /** A connection could not be made. */
@@ -44,7 +44,7 @@ export async function openConnection(
   const socket = await dial(access);
   if (secure === null) return connectionOn(socket, access);
   try {
-    await requestTunnel(socket, access.stallMs);
+    await requestTunnel(socket, access);
     return connectionOn(await secureSocket(socket, secure, access.stallMs), access);
   } catch (error) {
     socket.destroy();
@@ -72,7 +72,9 @@ function dial({ url, stallMs }: Access): Promise<net.Socket> {
 }
 
 /** CONNECT, and nothing behind its answer: the proxy speaks second in a TLS handshake. */
-function requestTunnel(socket: net.Socket, stallMs: number): Promise<void> {
+function requestTunnel(socket: net.Socket, { url, stallMs }: Access): Promise<void> {
+  const login = proxyLogin(url);
+  const field = login === null ? '' : `proxy-authorization: ${login}\r\n`;
   return new Promise((resolve, reject) => {
     const onData = (bytes: Buffer): void => parser.push(bytes);
     const onClose = (): void => settle('closed before CONNECT was answered');
@@ -96,7 +98,7 @@ function requestTunnel(socket: net.Socket, stallMs: number): Promise<void> {
     socket.once('close', onClose);
     socket.setTimeout(stallMs, onTimeout);
     parser.expect('CONNECT');
-    socket.write(`CONNECT ${API_HOST}:443 HTTP/1.1\r\nhost: ${API_HOST}:443\r\n\r\n`);
+    socket.write(`CONNECT ${API_HOST}:443 HTTP/1.1\r\nhost: ${API_HOST}:443\r\n${field}\r\n`);
   });
 }
 

@@ -18,6 +18,19 @@ export function bodyOf(request: DrillRequest) {
   };
 }
 
+/** What a proxy that wants a token is told at CONNECT, by the login in its URL; null where it has none. */
+export function proxyLogin(url: URL): string | null {
+  if (url.password === '') return null;
+  const login = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
+  return `Basic ${Buffer.from(login).toString('base64')}`;
+}
+
+/** The same for a gateway: it takes the token in a field of its own. */
+function gatewayToken({ via, url }: Access): readonly (readonly [name: string, value: string])[] {
+  if (via === 'connect' || url.password === '') return [];
+  return [['x-lanekeeper-token', decodeURIComponent(url.password)]];
+}
+
 /** Fields that every request of a drill carries, besides credential and framing. */
 export function fieldsOf(access: Access): readonly (readonly [name: string, value: string])[] {
   const [, credential] = access.credential;
@@ -26,6 +39,7 @@ export function fieldsOf(access: Access): readonly (readonly [name: string, valu
     ['anthropic-version', API_VERSION],
     ['x-claude-code-session-id', access.session],
     ...login,
+    ...gatewayToken(access),
   ];
 }
 

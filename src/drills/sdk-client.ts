@@ -9,7 +9,7 @@
 import type Anthropic from '@anthropic-ai/sdk';
 import type { Field } from '../core/message.ts';
 import { createListener, type Listener } from './listener.ts';
-import { API_HOST, bodyOf, fieldsOf } from './request-text.ts';
+import { API_HOST, bodyOf, fieldsOf, proxyLogin } from './request-text.ts';
 import type { Access, DrillClient, DrillRequest, FailureKind, Heard } from './types.ts';
 
 type Undici = typeof import('undici');
@@ -35,12 +35,14 @@ export async function loadSdkClients(): Promise<SdkClients | null> {
 
 function createSdkClient(sdk: Sdk, undici: Undici, access: Access): DrillClient {
   const patience = { headersTimeout: access.stallMs, bodyTimeout: access.stallMs };
+  const login = proxyLogin(access.url);
   let hearing: Hearing | null = null;
   const agent =
     access.via === 'connect'
       ? new undici.ProxyAgent({
           uri: access.url.origin,
           ...patience,
+          ...(login === null ? {} : { token: login }),
           ...(access.ca === null ? {} : { requestTls: { ca: access.ca } }),
         })
       : new undici.Agent(patience);

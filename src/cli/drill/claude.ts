@@ -128,7 +128,7 @@ function teller(): (trouble: string) => void {
 async function environmentOf(way: ClaudeWay, folder: string): Promise<Record<string, string>> {
   const { access, simulated } = way;
   const base = simulated ? freshEnvironment(access, folder) : process.env;
-  const url = access.url.origin;
+  const url = access.url.href.replace(/\/$/, '');
   if (access.via === 'gateway') return gatewayEnvironment(base, access.url);
   const bundle = join(folder, 'proxy-ca.pem');
   writeFileSync(bundle, access.ca ?? '');
@@ -153,8 +153,14 @@ function freshEnvironment({ credential }: Access, folder: string): Variables {
 }
 
 /** A proxy of the user's own must not be asked for the gateway. */
-function gatewayEnvironment(base: Variables, { origin, hostname }: URL): Record<string, string> {
+function gatewayEnvironment(base: Variables, url: URL): Record<string, string> {
+  const { origin, hostname, password } = url;
   const set: Record<string, string> = { ANTHROPIC_BASE_URL: origin };
+  if (password !== '') {
+    const own = base['ANTHROPIC_CUSTOM_HEADERS'];
+    const token = `x-lanekeeper-token: ${decodeURIComponent(password)}`;
+    set['ANTHROPIC_CUSTOM_HEADERS'] = own === undefined || own === '' ? token : `${own}\n${token}`;
+  }
   for (const name of BYPASS_NAMES) {
     const own = base[name];
     set[name] = own === undefined || own === '' ? hostname : `${own},${hostname}`;

@@ -8,12 +8,14 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 import { callControl, isRunning, readStatus } from '../../admin/client.ts';
-import { formatAuthority } from '../../core/authority.ts';
+import { ConfigError } from '../../config/errors.ts';
 import { DRILL_KEPT_MAX, DRILL_STALL_MS } from '../../core/limits.ts';
+import type { Secret } from '../../core/secret.ts';
 import type { Access, ProxyView } from '../../drills/types.ts';
 import { type FaultPlan, startTwin, type Twin } from '../../twin/index.ts';
+import { proxyUrl } from '../environment.ts';
 import { CliError, EXIT } from '../failure.ts';
-import { type CommonOptions, homeOf } from '../settings.ts';
+import { type CommonOptions, configOf, homeOf } from '../settings.ts';
 import { type ChildProxy, startChildProxy } from './child-proxy.ts';
 import { asksForFaults, type FaultOptions, plannedFaults } from './faults.ts';
 import { NO_VIEW, proxyView } from './proxy-view.ts';
@@ -129,8 +131,7 @@ async function ownProxy(
 
 async function runningProxy(options: TargetOptions, home: string): Promise<Target> {
   const status = await readStatus(home);
-  const { host, port } = status.listen;
-  const url = new URL(`http://${formatAuthority(host, port)}`);
+  const url = new URL(proxyUrl(status.listen, await tokenFor(options)));
   const credential = status.twin ? CANARY : ownCredential(options);
   const access = accessOf(options, url, credential, status.ca.bundle);
   const ledger = status.ledger.path;
@@ -145,6 +146,17 @@ async function runningProxy(options: TargetOptions, home: string): Promise<Targe
     force: (on) => setForce(home, on),
     close: () => restoreForce(home, status.force),
   };
+}
+
+/** What the running proxy wants of its clients, as far as the configuration of here says. */
+async function tokenFor(options: TargetOptions): Promise<Secret | null> {
+  try {
+    return (await configOf(options)).listen.token;
+  } catch (error) {
+    // The proxy may have been started elsewhere, with a better one.
+    if (error instanceof ConfigError) return null;
+    throw error;
+  }
 }
 
 /** A URL that leads to the home's own proxy is that proxy: then its ledger can be read. */
