@@ -209,6 +209,29 @@ test('a chunked request is sent as its payload and trailers', async () => {
   );
 });
 
+test('trailers that node:http2 refuses fail their exchange, not the process', async () => {
+  await withH2(
+    (stream) => stream.resume(),
+    async (rig) => {
+      const request = requestOf({
+        method: 'POST',
+        fields: [
+          ['Host', 'x'],
+          ['Transfer-Encoding', 'chunked'],
+        ],
+        framing: { kind: 'chunked' },
+      });
+      const events = open(rig, request);
+      events.outbound.end([
+        ['Date', 'Mon'],
+        ['Date', 'Tue'],
+      ]);
+      assert.equal((await events.fail).code, 'protocol');
+      assert.deepEqual(events.log, ['fail protocol']);
+    },
+  );
+});
+
 test('a paused answer holds the upstream back and comes whole', async () => {
   const size = 16 * 1024 * 1024;
   let sender: http2.ServerHttp2Stream | null = null;
