@@ -15,9 +15,8 @@ import { scratch } from '../scratch.ts';
 import { seedsOf, type Target } from '../target.ts';
 
 /** Whatever holds one of these in a message or a description has told a secret. */
-const KEY = 'sk-ant-CANARYkeyOfNobody0001';
-const TOKEN = 'CANARYtokenOfNobody0002';
-const CANARY = 'CANARY';
+const KEY = 'sk-ant-CANARY-key-of-nobody-and-nothing-0001';
+const TOKEN = 'CANARY-token-of-nobody-and-nothing-0002';
 const FENCE = '\n%%\n';
 
 export const configTarget: Target = {
@@ -120,13 +119,20 @@ export const configTarget: Target = {
       assert.deepEqual(Object.keys(Object.prototype), [], 'every object has a new member');
     }
     checkConfig(config);
+    // A key that was given as the name of a model is told as one.
+    const told = JSON.stringify([describeConfig(config), config.notes, config]);
+    assert(tellsSecret(input.toString()) || !tellsSecret(told), 'a configuration tells a secret');
   },
 };
 
 function checkRefusal({ message, problems }: ConfigError): void {
   assert(problems.length > 0, 'a refusal without a problem');
-  assert(!message.includes(CANARY), 'a refusal tells a secret');
+  assert(!tellsSecret(message), 'a refusal tells a secret');
   for (const problem of problems) checkProblem(problem, message);
+}
+
+function tellsSecret(text: string): boolean {
+  return text.includes(KEY) || text.includes(TOKEN);
 }
 
 function checkProblem(problem: ConfigProblem, message: string): void {
@@ -141,8 +147,6 @@ function checkProblem(problem: ConfigProblem, message: string): void {
 }
 
 function checkConfig(config: Config): void {
-  const told = JSON.stringify([describeConfig(config), config.notes, config]);
-  assert(!told.includes(CANARY), 'a configuration tells a secret');
   assert(
     Object.isFrozen(config) && Object.isFrozen(config.routes),
     'a configuration can be changed',
