@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path';
 import { nameOf } from './target.ts';
 
-const FOLDER = path.join(import.meta.dirname, 'corpus');
+/** Where the kept inputs lie. */
+export const CORPUS = path.join(import.meta.dirname, 'corpus');
 export const FOUND = 'found-';
 
 export interface KeptInput {
@@ -15,28 +16,27 @@ export interface KeptInput {
 }
 
 /** The kept inputs of a target, by name. */
-export function readKept(target: string): KeptInput[] {
-  const folder = path.join(FOLDER, target);
+export function readKept(corpus: string, target: string): KeptInput[] {
+  const folder = path.join(corpus, target);
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .sort()
-    .map((name) => ({
-      file: path.join(folder, name),
-      bytes: readFileSync(path.join(folder, name)),
-    }));
+  const names = readdirSync(folder).sort();
+  return names.map((name) => {
+    const file = path.join(folder, name);
+    return { file, bytes: readFileSync(file) };
+  });
 }
 
 /** Keeps an input; gives back its file, as a path from the working directory. */
-export function keep(target: string, input: Buffer, prefix = ''): string {
-  const file = path.join(FOLDER, target, `${prefix}${nameOf(input)}`);
+export function keep(corpus: string, target: string, input: Buffer, prefix = ''): string {
+  const file = path.join(corpus, target, `${prefix}${nameOf(input)}`);
   mkdirSync(path.dirname(file), { recursive: true });
   writeFileSync(file, input);
   return path.relative(process.cwd(), file);
 }
 
 /** Removes the kept inputs of a target, but not those of faults. */
-export function forget(target: string): void {
-  for (const { file } of readKept(target)) {
+export function forget(corpus: string, target: string): void {
+  for (const { file } of readKept(corpus, target)) {
     if (!path.basename(file).startsWith(FOUND)) rmSync(file);
   }
 }

@@ -6,11 +6,14 @@
  *
  * Each target runs for its cases or its seconds, whichever are over first. A finding is made as small
  * as it gets and written into the corpus; the command that replays it is printed, and the exit code
- * is 1. With `--keep` the corpus of a target is made anew from what reached new code.
+ * is 1. With `--keep` the corpus of a target is made anew from what reached new code. Targets and
+ * corpus are those of this folder, unless `--module FILE` and `--corpus FOLDER` name others.
  */
 import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
-import { FOUND, forget, keep, readKept, targetOf } from './corpus.ts';
+import { CORPUS, FOUND, forget, keep, readKept, targetOf } from './corpus.ts';
 import { CoverageSource } from './coverage.ts';
 import { distil } from './distil.ts';
 import { type Finding, fuzz } from './engine.ts';
@@ -29,12 +32,17 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     keep: { type: 'boolean', default: false },
     replay: { type: 'string' },
+    module: { type: 'string', default: path.join(import.meta.dirname, 'targets', 'index.ts') },
+    corpus: { type: 'string', default: CORPUS },
   },
 });
 
 // Before the targets, and what they test, are loaded.
 const source = new CoverageSource();
-const { TARGETS } = await import('./targets/index.ts');
+const { TARGETS } = (await import(pathToFileURL(path.resolve(values.module)).href)) as {
+  readonly TARGETS: readonly Target[];
+};
+const { corpus } = values;
 
 process.exitCode = values.replay === undefined ? await runAll() : await replay(values.replay);
 
@@ -54,14 +62,14 @@ async function replay(file: string): Promise<number> {
 /** True where nothing was found. */
 async function runTarget(target: Target): Promise<boolean> {
   const coverage = source.of(target.covers);
-  const watchdog = createWatchdog(target.name, target.bytesMax);
+  const watchdog = createWatchdog(corpus, target.name, target.bytesMax);
   const startedAt = performance.now();
   const outcome = await fuzz(target, {
     seed: numberOf(values.seed, 1),
     cases: numberOf(values.cases, CASES_DEFAULT),
     ms: numberOf(values.seconds, SECONDS_DEFAULT) * MS_PER_SECOND,
     coverage,
-    corpus: readKept(target.name).map(({ bytes }) => bytes),
+    corpus: readKept(corpus, target.name).map(({ bytes }) => bytes),
     onCase: watchdog.see,
   });
   const { cases, kept, slowestMs, finding } = outcome;
@@ -79,7 +87,7 @@ async function runTarget(target: Target): Promise<boolean> {
 }
 
 function report({ target, label, error, input }: Finding): void {
-  const file = keep(target, input, FOUND);
+  const file = keep(corpus, target, input, FOUND);
   console.log(`  ${label}\n  ${JSON.stringify(input.toString('latin1')).slice(0, 400)}`);
   console.log(`  replay it: node test/fuzz/run.ts --replay ${file}`);
   if (error instanceof Error) console.log(error.stack?.replace(/^/gm, '    ').slice(0, 2000));
@@ -91,8 +99,8 @@ async function keepAnew(
   onCase: (input: Buffer) => void,
 ): Promise<void> {
   const small = await distil(target, kept, source.of(target.covers), onCase);
-  forget(target.name);
-  for (const input of small) keep(target.name, input);
+  forget(corpus, target.name);
+  for (const input of small) keep(corpus, target.name, input);
   console.log(`  the corpus has ${small.length} inputs now`);
 }
 

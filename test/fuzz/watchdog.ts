@@ -14,6 +14,7 @@ const LENGTH = 1;
 const HEAD_BYTES = 8;
 
 interface Watched {
+  readonly corpus: string;
   readonly target: string;
   readonly shared: SharedArrayBuffer;
 }
@@ -25,11 +26,11 @@ export interface Watchdog {
 }
 
 /** Watches the cases of a target. */
-export function createWatchdog(target: string, bytesMax: number): Watchdog {
+export function createWatchdog(corpus: string, target: string, bytesMax: number): Watchdog {
   const shared = new SharedArrayBuffer(HEAD_BYTES + bytesMax);
   const words = new Int32Array(shared, 0, 2);
   const bytes = new Uint8Array(shared, HEAD_BYTES);
-  const watched: Watched = { target, shared };
+  const watched: Watched = { corpus, target, shared };
   const worker = new Worker(new URL(import.meta.url), { workerData: watched });
   worker.unref();
   return {
@@ -45,7 +46,7 @@ export function createWatchdog(target: string, bytesMax: number): Watchdog {
   };
 }
 
-function watch({ target, shared }: Watched): void {
+function watch({ corpus, target, shared }: Watched): void {
   const words = new Int32Array(shared, 0, 2);
   let begun = 0;
   let sinceMs = 0;
@@ -55,7 +56,7 @@ function watch({ target, shared }: Watched): void {
     begun = now;
     if (begun === 0 || sinceMs < CASE_MS_MAX) return;
     const input = Buffer.from(new Uint8Array(shared, HEAD_BYTES, Atomics.load(words, LENGTH)));
-    const file = keep(target, input, FOUND);
+    const file = keep(corpus, target, input, FOUND);
     process.stderr.write(`${target}: one case took more than ${CASE_MS_MAX} ms: ${file}\n`);
     // The thread that hangs hears of nothing else.
     process.kill(process.pid, 'SIGKILL');
