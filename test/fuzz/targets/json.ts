@@ -9,6 +9,7 @@ import {
   createKeyScanner,
   type JsonValue,
   type KeyScannerOptions,
+  wantKeys,
 } from '../../../src/core/json/scanner.ts';
 import { JSON_DEPTH_MAX } from '../../../src/core/limits.ts';
 import { depthOf, lastMember, type Node, parseTree, treeOf } from '../oracles/json-tree.ts';
@@ -16,7 +17,11 @@ import { spoilsJsonParse } from '../oracles/v8-fault.ts';
 import { pieces, type Random, seedsOf, type Target } from '../target.ts';
 
 const KEYS = ['model', 'stream', 'metadata', 'system', '__proto__', ''];
+const WANTED = wantKeys(...KEYS);
 const BOUND = 48;
+/** From this size on the scanner searches a piece by vectors. */
+const LARGE_BYTES = 512;
+const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 const BODY =
   '{"model":"claude-haiku-5-5","max_tokens":5,"system":[{"type":"text","text":' +
   '"x-anthropic-billing-header: v=1"},{"type":"text","text":"be brief"}],"messages":[{"role":' +
@@ -28,6 +33,7 @@ const SEEDS = seedsOf(
   '{"mod\\u0065l":"a","model":"b"}',
   '{"metadata":{"user_id":1,"user_id":2},"system":[],"system":[{"text":"x-anthropic-billing-header:"}]}',
   '{"a":[1,-0.5e+7,true,false,null,{"model":"decoy"}],"model":"m"}',
+  `{"a":"${'\\\\"\\\\\\\\'.repeat(150)}","model":"m"}`,
   `{"a":${'['.repeat(60)}${']'.repeat(60)}}`,
   '{"stream":false, "system":"x-anthropic-billing-header: a","metadata":[{"user_id":1}]}',
   '{"system":[{"text":"\\u0078-anthropic-billing-header:","text":"no"},{"text":"x-anthropic-billing-header:"},1]}',
@@ -64,10 +70,15 @@ export function jsonScannerTarget(create: Create = createKeyScanner): Target {
   return {
     name: 'json-scanner',
     oracle: 'a parser of our own: the same values; strings aside, whole only if valid; any split',
-    covers: ['src/core/json/scanner.ts', 'src/core/json/keeper.ts', 'src/core/json/strings.ts'],
+    covers: [
+      'src/core/json/scanner.ts',
+      'src/core/json/keeper.ts',
+      'src/core/json/strings.ts',
+      'src/core/json/quote-search.ts',
+    ],
     seeds: SEEDS,
     dictionary: DICTIONARY,
-    bytesMax: 2048,
+    bytesMax: 3072,
     check: (input, random) => checkScanner(create, input, random),
   };
 }
@@ -77,7 +88,7 @@ function read(create: Create, parts: readonly Buffer[], options: KeyScannerOptio
   const onValue = (key: string, start: number, end: number, value: JsonValue): void => {
     told.push([key, start, end, value]);
   };
-  const scanner = create(KEYS, { ...options, onValue });
+  const scanner = create(WANTED, { ...options, onValue });
   for (const part of parts) {
     scanner.push(part);
     // What was pushed is the caller's again: a socket reads into it anew.
@@ -94,6 +105,7 @@ function checkScanner(create: Create, input: Buffer, random: Random): void {
     whole,
     'single bytes are read so too',
   );
+  checkLarge(create, input, whole, random);
   const bounded = { valueBytesMax: BOUND };
   const short = read(create, [input], bounded);
   assert.deepEqual(read(create, pieces(input, random), bounded), short, 'a split under a bound');
@@ -116,6 +128,24 @@ function checkScanner(create: Create, input: Buffer, random: Random): void {
     );
     if (found !== undefined && expected !== undefined) checkValue(found, expected);
   }
+}
+
+/** Large pieces are searched by vectors, small ones by the engine: with space in front all are large. */
+function checkLarge(create: Create, input: Buffer, whole: Read, random: Random): void {
+  // A mark that is not in front is none.
+  if (input[0] === BYTE_ORDER_MARK[0]) return;
+  const space = LARGE_BYTES + random.int(64);
+  const padded = Buffer.concat([Buffer.alloc(space, ' '), input]);
+  const told = whole.told.map(([key, start, end, value]) => [
+    key,
+    start + space,
+    end + space,
+    value,
+  ]);
+  const expected = { ...whole, told };
+  assert.deepEqual(read(create, [padded], {}), expected, 'a large piece is read otherwise');
+  const parts = pieces(padded, random, 2 * LARGE_BYTES);
+  assert.deepEqual(read(create, parts, {}), expected, 'large and small pieces are read otherwise');
 }
 
 function checkValue(found: JsonValue, expected: Node): void {
