@@ -7,6 +7,7 @@ import { configTarget } from './config.ts';
 import { http1Target } from './http1.ts';
 import { jsonCutterTarget, jsonScannerTarget } from './json.ts';
 import { ledgerTarget } from './ledger.ts';
+import { redactTarget } from './redact.ts';
 import { requestFieldsTarget } from './request-fields.ts';
 import { retryAfterTarget } from './retry-after.ts';
 import { jsonTapTarget, sseTapTarget } from './taps.ts';
@@ -24,6 +25,7 @@ export const TARGETS: readonly Target[] = [
   retryAfterTarget,
   configTarget,
   ledgerTarget,
+  redactTarget,
   http1Target,
   twinPlanTarget,
   twinDirectivesTarget,
