@@ -10,8 +10,13 @@ import type { Fields, RequestHead, ResponseHead } from '../../../src/core/messag
 import { encodeAnswer, planAnswer } from '../../../src/edge/answer-plan.ts';
 import { fieldsToHttp2, responseToHttp2 } from '../../../src/edge/h2-head.ts';
 import { fieldsFromH2 } from '../../../src/lanes/h2-fields.ts';
+import { throughHttp2 } from '../oracles/node-http2.ts';
 import { type Random, seedsOf, type Target } from '../target.ts';
 import { endToEndPlainly, FIELD_WORDS, legalHttp2Fields, responseHeadOf, wireOf } from './heads.ts';
+
+/** A session of HTTP/2 costs much more than the lists: once in so many cases. */
+const LIVE_ONCE_IN = 4;
+const PLAIN = { ':status': 200 };
 
 const REQUEST: RequestHead = {
   method: 'POST',
@@ -39,16 +44,19 @@ export const answerFieldsTarget: Target = {
   ),
   dictionary: [...FIELD_WORDS, '200 OK\n', '204 ', '304 ', '529 ', '100 ', 'Date: x\n'],
   bytesMax: 1024,
-  check(input, random) {
+  async check(input, random) {
     const head = responseHeadOf(wireOf(input, 'HTTP/1.1 ', ''));
     if (head === null || head.status === 101) return;
     if (head.status < 200) {
-      legalHttp2Fields(fieldsToHttp2(endToEnd(head.fields)));
+      const interim = { ...fieldsToHttp2(endToEnd(head.fields)), ':status': head.status };
+      legalHttp2Fields(interim);
+      if (random.once(LIVE_ONCE_IN)) await throughHttp2({ interims: [interim], head: PLAIN });
       return;
     }
     checkTowardsHttp1(head, random);
     checkTowardsHttp2(head);
     checkFromHttp2(head);
+    if (random.once(LIVE_ONCE_IN)) await checkLive(head);
   },
 };
 
@@ -85,6 +93,20 @@ function checkTowardsHttp2(head: ResponseHead): void {
   for (const [name] of sent) assert(name === ':status' || names.has(name), 'a field made up');
   const lengths = sent.filter(([name]) => name === 'content-length');
   for (const [, length] of lengths) assert.match(length, /^[0-9]+$/, 'a length that is no number');
+}
+
+/** node:http2 takes the head, and what it makes of it arrives. */
+async function checkLive(head: ResponseHead): Promise<void> {
+  const headers = responseToHttp2(head);
+  // There is no body here that it could be the length of.
+  delete headers['content-length'];
+  const arrived = await throughHttp2({ interims: [], head: headers });
+  assert(arrived !== null, 'a head that HTTP/2 does not carry');
+  const found = new Set(arrived.map(([name]) => name));
+  for (const name of Object.keys(headers)) {
+    const isLost = !name.startsWith(':') && !found.has(name);
+    assert(!isLost, 'a field that does not arrive by HTTP/2');
+  }
 }
 
 /** The same fields by HTTP/2 from the upstream: as they came, without the pseudo-fields. */
