@@ -22,6 +22,7 @@ export const http1Target: Target = {
     'src/core/http1/head.ts',
     'src/core/http1/start-line.ts',
     'src/core/http1/field-lines.ts',
+    'src/core/http1/names.ts',
     'src/core/http1/facts.ts',
     'src/core/http1/framing.ts',
     'src/core/http1/body.ts',
@@ -40,6 +41,7 @@ export const http1Target: Target = {
   ],
   bytesMax: 2048,
   check(input, random) {
+    const text = input.toString('latin1');
     const asked = traceRequests([input]);
     const isInside = random.once(2);
     assert.deepEqual(traceRequests(pieces(input, random), isInside), asked, 'a split request');
@@ -48,7 +50,13 @@ export const http1Target: Target = {
     assert.deepEqual(traceResponse(method, pieces(input, random)), answered, 'a split answer');
     for (const { messages } of [asked, answered]) {
       let wire = 0;
-      for (const message of messages) wire += message.wire.length;
+      for (const message of messages) {
+        wire += message.wire.length;
+        // Names are kept from message to message: each must be the one that stands there.
+        for (const [name, value] of message.head.fields) {
+          assert(text.includes(`${name}:`) && text.includes(value), 'a field that did not come');
+        }
+      }
       assert(wire <= input.length, 'more is read than came');
     }
   },
