@@ -4,9 +4,15 @@
  */
 import assert from 'node:assert/strict';
 import { KEY_VALUE_BYTES_MAX, TAP_LINE_BYTES_MAX } from '../../../src/core/limits.ts';
-import type { AnswerFacts, AnswerTap } from '../../../src/core/tap/facts.ts';
+import {
+  type AnswerFacts,
+  type AnswerTap,
+  emptyFacts,
+  type FactsDraft,
+} from '../../../src/core/tap/facts.ts';
 import { createJsonTap } from '../../../src/core/tap/json-tap.ts';
 import { createSseTap } from '../../../src/core/tap/sse-tap.ts';
+import { plainEvents } from '../../../src/core/tap/testing/plain-events.ts';
 import { lastMember, type Node, parseTree, treeOf } from '../oracles/json-tree.ts';
 import { spoilsJsonParse } from '../oracles/v8-fault.ts';
 import { pieces, type Random, seedsOf, type Target } from '../target.ts';
@@ -126,25 +132,10 @@ export function jsonTapTarget(create: Create = createJsonTap): Target {
 }
 
 type Facts = Omit<AnswerFacts, 'violations'>;
-type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-type Draft = Mutable<Omit<Facts, 'usage'>> & { usage: Mutable<AnswerFacts['usage']> };
-
-function nothingKnown(): Draft {
-  return {
-    events: 0,
-    sawStop: false,
-    sawError: false,
-    errorType: null,
-    errorCode: null,
-    modelServed: null,
-    usage: { inputTokens: null, outputTokens: null, cacheReadTokens: null, cacheWriteTokens: null },
-    lost: false,
-  };
-}
 
 /** Facts by way of whole events and whole trees, and whether an event changed its name. */
 function plainFacts(bytes: Buffer): { readonly facts: Facts; readonly renamed: boolean } {
-  const facts = nothingKnown();
+  const facts = emptyFacts();
   const events = plainEvents(bytes);
   for (const { name, data } of events) {
     facts.events += 1;
@@ -169,11 +160,12 @@ function plainFacts(bytes: Buffer): { readonly facts: Facts; readonly renamed: b
       default:
     }
   }
-  return { facts, renamed: events.some((event) => event.renamed) };
+  const { violations: _none, ...counted } = facts;
+  return { facts: counted, renamed: events.some((event) => event.renamed) };
 }
 
 function plainJsonFacts(tree: Node): AnswerFacts {
-  const facts = nothingKnown();
+  const facts = emptyFacts();
   facts.sawStop = true;
   learnModel(facts, lastMember(tree, 'model'));
   learnUsage(facts, lastMember(tree, 'usage'));
@@ -184,42 +176,7 @@ function plainJsonFacts(tree: Node): AnswerFacts {
   if (isNamed || (error !== undefined && isMeant)) {
     learnError(facts, error, lastMember(tree, 'code'));
   }
-  return { ...facts, violations: 0 };
-}
-
-interface PlainEvent {
-  readonly name: string;
-  readonly data: string;
-  /** It was named once more, data having come in between. */
-  readonly renamed: boolean;
-}
-
-function plainEvents(bytes: Buffer): PlainEvent[] {
-  const lines = bytes
-    .toString('utf8')
-    .replace(/^\ufeff/, '')
-    .split(/\r\n|\n|\r/);
-  lines.pop();
-  const events: PlainEvent[] = [];
-  let name = '';
-  let renamed = false;
-  let data: string[] = [];
-  for (const line of lines) {
-    if (line === '') {
-      if (data.length > 0) events.push({ name, data: data.join('\n'), renamed });
-      name = '';
-      renamed = false;
-      data = [];
-      continue;
-    }
-    const [, field = line, rest = ''] = /^([^:]*):? ?([\s\S]*)$/.exec(line) ?? [];
-    if (field === 'data') data.push(rest);
-    if (field === 'event') {
-      renamed ||= name !== '' && data.length > 0;
-      name = rest;
-    }
-  }
-  return events;
+  return facts;
 }
 
 function nameByData(value: Node | null): string {
@@ -229,13 +186,13 @@ function nameByData(value: Node | null): string {
   return error?.t === 'object' || error?.t === 'array' ? 'error' : '';
 }
 
-function learnModel(facts: Draft, model: Node | undefined): void {
+function learnModel(facts: FactsDraft, model: Node | undefined): void {
   if (model?.t !== 'string' || model.value === '') return;
   if (model.value.length > KEY_VALUE_BYTES_MAX) facts.lost = true;
   else facts.modelServed = model.value;
 }
 
-function learnUsage(facts: Draft, usage: Node | undefined): void {
+function learnUsage(facts: FactsDraft, usage: Node | undefined): void {
   const { usage: known } = facts;
   known.inputTokens = countIn(usage, 'input_tokens') ?? known.inputTokens;
   known.outputTokens = countIn(usage, 'output_tokens') ?? known.outputTokens;
@@ -250,7 +207,7 @@ function countIn(usage: Node | undefined, key: string): number | null {
   return isNumber && Number.isSafeInteger(count) && count >= 0 ? Math.abs(count) : null;
 }
 
-function learnError(facts: Draft, error: Node | undefined, code: Node | undefined): void {
+function learnError(facts: FactsDraft, error: Node | undefined, code: Node | undefined): void {
   facts.sawError = true;
   const type = shortText(lastMember(error, 'type'));
   const message = lastMember(error, 'message');
