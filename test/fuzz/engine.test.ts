@@ -29,6 +29,11 @@ before(async () => {
   target = only;
 });
 
+function run(corpus: string, ...more: string[]) {
+  const args = [RUN, '--module', MAGIC, '--corpus', corpus, ...more];
+  return spawnSync(process.execPath, args, { encoding: 'utf8' });
+}
+
 test('coverage leads to four bytes that blind mutation does not find', async () => {
   const coverage = source.of(target.covers);
   const guided = await fuzz(target, { seed: SEED, cases: CASES, coverage });
@@ -42,9 +47,9 @@ test('coverage leads to four bytes that blind mutation does not find', async () 
 });
 
 test('the same seed is the same run', async () => {
-  const run = () => fuzz(target, { seed: 3, cases: 4000, coverage: source.of(target.covers) });
-  const { slowestMs: _one, ...first } = await run();
-  const { slowestMs: _other, ...second } = await run();
+  const again = () => fuzz(target, { seed: 3, cases: 4000, coverage: source.of(target.covers) });
+  const { slowestMs: _one, ...first } = await again();
+  const { slowestMs: _other, ...second } = await again();
   assert.deepEqual(first, second);
   const random = createRandom(5);
   const material = { dictionary: [], others: [Buffer.from('{"a":[1]}')], bytesMax: 20 };
@@ -61,10 +66,17 @@ test('what fails is made small, and stays what it was', async () => {
 
 test('a finding is kept with the command that replays it, and ends the run with 1', async (t) => {
   const corpus = await tempHome(t);
-  const common = ['--module', MAGIC, '--corpus', corpus];
-  const node = (...more: string[]) =>
-    spawnSync(process.execPath, [RUN, ...common, ...more], { encoding: 'utf8' });
-  const found = node('--cases', String(CASES), '--seed', String(SEED), '--seconds', '120');
+  const found = run(
+    corpus,
+    '--target',
+    'magic',
+    '--cases',
+    String(CASES),
+    '--seed',
+    String(SEED),
+    '--seconds',
+    '120',
+  );
   assert.equal(found.status, 1, found.stderr);
   assert.match(found.stdout, /^magic: \d+ cases in .* 1 finding\n {2}Error: the magic bytes\n/);
   assert.match(
@@ -74,7 +86,16 @@ test('a finding is kept with the command that replays it, and ends the run with 
   const [name = ''] = readdirSync(path.join(corpus, 'magic'));
   const file = path.join(corpus, 'magic', name);
   assert.deepEqual(readFileSync(file), MAGIC_BYTES);
-  const replayed = node('--replay', file);
+  const replayed = run(corpus, '--replay', file);
   assert.equal(replayed.status, 1, replayed.stderr);
   assert.match(replayed.stdout, /the magic bytes/);
+});
+
+test('a case that does not end is kept, and ends the run', async (t) => {
+  const corpus = await tempHome(t);
+  const hung = run(corpus, '--target', 'endless', '--hang-ms', '3000');
+  assert.notEqual(hung.status, 0);
+  assert.match(hung.stderr, /^endless: one case took more than 3000 ms: .*endless\/found-/);
+  const [name = ''] = readdirSync(path.join(corpus, 'endless'));
+  assert.equal(readFileSync(path.join(corpus, 'endless', name), 'utf8'), 'endless');
 });

@@ -2,6 +2,7 @@
  * `make fuzz`: all targets, one after another, guided by coverage.
  *
  *     node test/fuzz/run.ts [--target NAME]... [--cases N] [--seconds S] [--seed N] [--keep]
+ *         [--hang-ms N]
  *     node test/fuzz/run.ts --replay FILE
  *
  * Each target runs for its cases or its seconds, whichever are over first. A finding is made as small
@@ -22,6 +23,8 @@ import { createWatchdog } from './watchdog.ts';
 
 const CASES_DEFAULT = 200_000;
 const SECONDS_DEFAULT = 30;
+/** Far beyond what any case takes, on a busy machine too. */
+const HANG_MS_DEFAULT = 60_000;
 const MS_PER_SECOND = 1000;
 
 const { values } = parseArgs({
@@ -30,6 +33,7 @@ const { values } = parseArgs({
     cases: { type: 'string' },
     seconds: { type: 'string' },
     seed: { type: 'string' },
+    'hang-ms': { type: 'string' },
     keep: { type: 'boolean', default: false },
     replay: { type: 'string' },
     module: { type: 'string', default: path.join(import.meta.dirname, 'targets', 'index.ts') },
@@ -62,7 +66,7 @@ async function replay(file: string): Promise<number> {
 /** True where nothing was found. */
 async function runTarget(target: Target): Promise<boolean> {
   const coverage = source.of(target.covers);
-  const watchdog = createWatchdog(corpus, target.name, target.bytesMax);
+  const watchdog = createWatchdog(corpus, target, numberOf(values['hang-ms'], HANG_MS_DEFAULT));
   const startedAt = performance.now();
   const outcome = await fuzz(target, {
     seed: numberOf(values.seed, 1),

@@ -1,6 +1,6 @@
 /**
- * A target that fails at four bytes in a row at the front: blind mutation does not find them all, but
- * each one that is right reaches code of its own.
+ * Targets to test the fuzzer with. One fails at four bytes in a row at the front: blind mutation does
+ * not find them all, but each one that is right reaches code of its own. The other one never ends.
  */
 import type { Target } from '../target.ts';
 
@@ -25,6 +25,17 @@ export const TARGETS: readonly Target[] = [
     bytesMax: 12,
     check(input) {
       magic(input);
+    },
+  },
+  {
+    name: 'endless',
+    oracle: 'none: it does not end where there is a byte',
+    covers: [],
+    seeds: [Buffer.from('endless')],
+    dictionary: [],
+    bytesMax: 12,
+    check(input) {
+      while (input.length > 0);
     },
   },
 ];
