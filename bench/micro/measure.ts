@@ -26,7 +26,9 @@ export interface Samples {
   readonly heapBytes: number | null;
 }
 
-const BATCHES = 5;
+/** Short ones: on a busy machine most of them are not interrupted, and the median is one of those. */
+const BATCHES = 15;
+const ALLOCATION_TRIES = 5;
 const UNCOUNTED_ROUNDS = 3;
 const ALLOCATION_OPS = 2000;
 const NS_PER_MS = 1e6;
@@ -39,7 +41,7 @@ export function measure(cells: readonly Cell[], options: MeasureOptions): Sample
   const operations = cells.map((cell) => warmUp(cell, options));
   const figures = cells.map((): number[] => []);
   // Cells that share code undo each other's optimisations: that is over before anything counts.
-  for (let round = 0; round < UNCOUNTED_ROUNDS; round += 1) {
+  for (let round = 0; round < Math.min(UNCOUNTED_ROUNDS, options.blocks); round += 1) {
     for (const [at, cell] of cells.entries()) blockOf(cell, operations[at] ?? 1);
   }
   for (let block = 0; block < options.blocks; block += 1) {
@@ -104,7 +106,7 @@ function batchOf(cell: Cell, operations: number): number {
 function allocation(cell: Cell, ns: number, ms: number, collect: () => void): number | null {
   const operations = Math.min(ALLOCATION_OPS, Math.ceil((ms * NS_PER_MS) / ns));
   const tries: number[] = [];
-  for (let i = 0; i < BATCHES; i += 1) {
+  for (let i = 0; i < ALLOCATION_TRIES; i += 1) {
     collect();
     const before = allocatedBytes();
     for (let op = 0; op < operations; op += 1) sink[0] = cell.run();
