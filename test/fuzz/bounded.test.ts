@@ -16,8 +16,10 @@ const TINY_BYTES_FED = 256 * 1024;
 const PIECE_BYTES = 64 * 1024;
 /** Far above the bounds of all readers, far below what they are fed. */
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
-const LOOKS_MAX = 20;
-const LOOK_MS = 50;
+const LOOKS_MAX = 50;
+const LOOK_MS = 10;
+const STEADY_LOOKS = 3;
+const STEADY_BYTES = 64 * 1024;
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -63,7 +65,7 @@ describe('a reader holds no more than its bounds, however much comes', () => {
 test('what holds everything is noticed', async () => {
   const held: Buffer[] = [];
   const hoarder: Reader = { push: (bytes) => held.push(Buffer.from(bytes)) };
-  assert((await heldAfter(() => hoarder, '', 'x', PIECE_BYTES, FED_BYTES)) >= FED_BYTES);
+  assert((await heldAfter(() => hoarder, '', 'x', PIECE_BYTES, FED_BYTES)) >= HELD_BYTES_MAX);
 });
 
 /** Bytes that a reader holds once it was fed so many. */
@@ -77,17 +79,25 @@ async function heldAfter(
   const reader = create();
   const piece = Buffer.from(more.repeat(Math.ceil(pieceBytes / more.length)));
   reader.push(Buffer.from(start));
-  const before = bytesInUse();
+  const before = await settledBytes();
   for (let fed = 0; fed < fedBytes; fed += piece.length) reader.push(piece);
-  let held = bytesInUse() - before;
-  // The memory of buffers that are gone is given back beside the program, a little later.
-  for (let look = 0; look < LOOKS_MAX && held >= HELD_BYTES_MAX; look += 1) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
-    held = bytesInUse() - before;
-  }
+  const held = (await settledBytes()) - before;
   // So that the reader lives until here.
   reader.push(Buffer.alloc(0));
   return held;
+}
+
+/** Bytes in use once they fall no more: those of buffers that are gone are given back a little later. */
+async function settledBytes(): Promise<number> {
+  let bytes = bytesInUse();
+  let steady = 0;
+  for (let look = 0; look < LOOKS_MAX && steady < STEADY_LOOKS; look += 1) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    const now = bytesInUse();
+    steady = now < bytes - STEADY_BYTES ? 0 : steady + 1;
+    bytes = Math.min(bytes, now);
+  }
+  return bytes;
 }
 
 function bytesInUse(): number {

@@ -97,5 +97,6 @@ test('a case that does not end is kept, and ends the run', async (t) => {
   assert.notEqual(hung.status, 0);
   assert.match(hung.stderr, /^endless: one case took more than 3000 ms: .*endless\/found-/);
   const [name = ''] = readdirSync(path.join(corpus, 'endless'));
-  assert.equal(readFileSync(path.join(corpus, 'endless', name), 'utf8'), 'endless');
+  // The first input is no byte at all.
+  assert.equal(readFileSync(path.join(corpus, 'endless', name), 'utf8'), '');
 });
