@@ -4,6 +4,7 @@
  * The band is the interval from the 10th to the 90th percentile of the blocks of all processes. Two
  * runs differ where their bands do not touch; where a band is wide, nothing is said.
  */
+import { table } from '../markdown.ts';
 import type { Samples } from './measure.ts';
 import { median, quantile } from './measure.ts';
 
@@ -102,7 +103,7 @@ export function tableOf({ results }: Run): string {
       times,
     ];
   });
-  return markdown(
+  return table(
     ['cell', 'an operation', 'band (10 to 90 %)', 'MB/s', 'heap bytes', 'times its floor'],
     rows,
   );
@@ -116,7 +117,7 @@ export function comparisonTable(comparisons: readonly Comparison[]): string {
     ratio === null ? '' : `${three(ratio.low)} to ${three(ratio.high)}`,
     verdict,
   ]);
-  return markdown(['cell', 'new / old', 'by the bands', 'verdict'], rows);
+  return table(['cell', 'new / old', 'by the bands', 'verdict'], rows);
 }
 
 /** Bytes a nanosecond are 1000 MB a second. */
@@ -132,9 +133,4 @@ function duration(ns: number): string {
 /** Three digits that count. */
 function three(value: number): string {
   return value >= 100 ? String(Math.round(value)) : value.toPrecision(3);
-}
-
-function markdown(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, head.map(() => '---'), ...rows];
-  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
 }
