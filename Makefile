@@ -8,7 +8,7 @@ SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
-	longrun longrun-model-only summarize prune-results session gates handoff bundle bench
+	longrun longrun-model-only summarize prune-results session gates handoff bundle bench bench-micro
 
 help:
 	@echo 'make demo      offline proof in under a minute'
@@ -22,7 +22,9 @@ help:
 	@echo 'make session   the long session, all of it; QUICK=1 in a minute and a half, MINUTES= of its soak'
 	@echo 'make handoff   make gates     make bundle      what a session leaves; judged; archived'
 	@echo 'make bench     what the proxy costs, next to what else could stand in its place; QUICK=1 PEERS=install'
-	@echo 'make check     lint and types only;  make test-unit  unit tests only;  make fuzz  a longer codec fuzz'
+	@echo 'make bench-micro    micro-benchmarks of the core with their noise; JSON=1 COMPARE= CELL='
+	@echo 'make check     lint and types only;  make test-unit  unit tests only'
+	@echo 'make fuzz      all fuzzing targets, guided by coverage; TARGET= CASES= SECONDS= SEED= KEEP=1'
 	@echo 'make sbom      bill of materials, sbom.json;  make licences  those of everything that is installed'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
@@ -43,7 +45,13 @@ test-unit: setup
 	npm run --silent test:unit
 
 fuzz: setup
-	FUZZ_CASES=$${CASES:-200000} npm run --silent test:fuzz
+	$(if $(TARGET),,FUZZ_CASES=$(or $(CASES),200000) npm run --silent test:fuzz)
+	npm run --silent fuzz -- $(if $(CASES),--cases $(CASES)) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(TARGET),--target $(TARGET)) $(if $(SEED),--seed $(SEED)) $(if $(KEEP),--keep)
+
+# COMPARE is the output of an earlier `make bench-micro JSON=1`.
+bench-micro: setup
+	@node_modules/.bin/node bench/micro.ts $(if $(JSON),--json) $(if $(CELL),--cell '$(CELL)') $(if $(COMPARE),--compare $(COMPARE))
 
 demo: setup
 	$(LANEKEEPER) demo $(HOMEDIR)

@@ -108,6 +108,9 @@ function readText(file: string): string {
   }
 }
 
+/** What the parser quotes of the file at the end of a message; it may be a key. */
+const QUOTED = /(?:: (?!in |between )| %| ?\\)[\s\S]*$/;
+
 function yamlFaults(
   file: string,
   document: Document,
@@ -138,7 +141,9 @@ function yamlFaults(
   if (faults.length > 0) return faults;
   for (const error of [...document.errors, ...document.warnings]) {
     const duplicate = error.code === 'DUPLICATE_KEY';
-    const message = duplicate ? 'this setting stands twice' : `is not valid YAML: ${error.message}`;
+    const message = duplicate
+      ? 'this setting stands twice'
+      : `is not valid YAML: ${error.message.replace(QUOTED, '')}`;
     const mend = duplicate ? 'keep one of the two' : 'correct the file at this line';
     faults.push(faultAt(error.pos[0], message, mend));
   }

@@ -40,9 +40,16 @@ export function pathText(path: SettingPath): string {
   let text = '';
   for (const part of path) {
     if (typeof part === 'number') text += `[${part}]`;
-    else text += text === '' ? part : `.${part}`;
+    else text += text === '' ? shownName(part) : `.${shownName(part)}`;
   }
   return text;
+}
+
+/** No setting has a longer name; a key that was pasted where a name belongs has. */
+const NAME_CHARS_SHOWN_MAX = 32;
+
+function shownName(name: string): string {
+  return name.length <= NAME_CHARS_SHOWN_MAX ? name : `(a name of ${name.length} characters)`;
 }
 
 type Issue = z.core.$ZodIssue;

@@ -17,6 +17,8 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
 ]);
+/** `node:http2` throws at these, and at a field of HTTP/1.1 upgrades that RFC 9113 does without. */
+const REFUSED_BY_NODE: ReadonlySet<string> = new Set([...CONNECTION_SPECIFIC, 'http2-settings']);
 const LENGTH = /^(?:0|[1-9][0-9]{0,15})$/;
 
 /** Why a head is refused; for people. */
@@ -77,22 +79,22 @@ export function trailersFromHttp2(raw: readonly string[]): Fields {
 
 /** The head of an answer as `node:http2` takes it. */
 export function responseToHttp2(head: ResponseHead): OutgoingHttpHeaders {
-  const headers = fieldsToHttp2(
-    endToEnd(head.fields).filter(([name]) => name.toLowerCase() !== 'transfer-encoding'),
-  );
+  const headers = fieldsToHttp2(endToEnd(head.fields));
   headers[':status'] = head.status;
   return headers;
 }
 
 /**
- * Fields in lower case. Repeated ones are joined by a comma (RFC 9110 section 5.3), since `node:http2`
- * throws at repetitions that upstreams do send; `set-cookie` alone can not be joined. Empty elements of
- * a list say nothing (section 5.6.1), and nghttp2 drops a value that ends in white space.
+ * Fields in lower case, without those of a connection. Repeated ones are joined by a comma (RFC 9110
+ * section 5.3), since `node:http2` throws at repetitions that upstreams do send; `set-cookie` alone can
+ * not be joined. Empty elements of a list say nothing (section 5.6.1), and nghttp2 drops a value that
+ * ends in white space.
  */
 export function fieldsToHttp2(fields: Fields): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = Object.create(null);
   for (const [given, value] of fields) {
     const name = given.toLowerCase();
+    if (REFUSED_BY_NODE.has(name)) continue;
     const before = headers[name];
     if (name === 'set-cookie') {
       headers[name] = Array.isArray(before) ? [...before, value] : [value];

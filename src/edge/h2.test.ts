@@ -360,3 +360,27 @@ test('the preface is recognised however it is cut', LIMIT, async (t) => {
   assert.equal(text.charCodeAt(3), 4);
   client.socket.destroy();
 });
+
+test(
+  'an answer with a field that node:http2 calls one of a connection comes without it',
+  LIMIT,
+  async (t) => {
+    const settings: Fields = [['HTTP2-Settings', 'AAMAAABkAAQAAP__']];
+    const { session } = await secure(t, (inbound) => {
+      listen(inbound, () => {
+        inbound.interim({
+          ...answerHead(103, [...settings, ['Link', '</a>']]),
+          framing: { kind: 'none' },
+        });
+        inbound.respond(answerHead(200, [...settings, ['X-Kept', '1']], { kind: 'close' }));
+        inbound.write(Buffer.from('hi'), null);
+        inbound.end(settings);
+      });
+    });
+    const { headers, body, code } = await whole(session.request({ ':path': '/' }));
+    assert.deepEqual(
+      [headers['x-kept'], headers['http2-settings'], body, code],
+      ['1', undefined, 'hi', 0],
+    );
+  },
+);

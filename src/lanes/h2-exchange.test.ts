@@ -170,6 +170,15 @@ test('an upload far larger than the windows arrives whole, with backpressure', a
   );
 });
 
+const CHUNKED_POST = requestOf({
+  method: 'POST',
+  fields: [
+    ['Host', 'x'],
+    ['Transfer-Encoding', 'chunked'],
+  ],
+  framing: { kind: 'chunked' },
+});
+
 test('a chunked request is sent as its payload and trailers', async () => {
   const trailers = Promise.withResolvers<http2.IncomingHttpHeaders>();
   await withH2(
@@ -186,15 +195,7 @@ test('a chunked request is sent as its payload and trailers', async () => {
     },
     async (rig) => {
       for (const sum of [['X-Sum', '7'] as const, null]) {
-        const request = requestOf({
-          method: 'POST',
-          fields: [
-            ['Host', 'x'],
-            ['Transfer-Encoding', 'chunked'],
-          ],
-          framing: { kind: 'chunked' },
-        });
-        const events = open(rig, request);
+        const events = open(rig, CHUNKED_POST);
         events.outbound.write(Buffer.from('3\r\nabc\r\n2\r\nde\r\n'), [
           Buffer.from('abc'),
           Buffer.from('de'),
@@ -205,6 +206,21 @@ test('a chunked request is sent as its payload and trailers', async () => {
         assert.equal(events.body().toString(), 'abcde');
       }
       assert.equal((await trailers.promise)['x-sum'], '7');
+    },
+  );
+});
+
+test('trailers that node:http2 refuses fail their exchange, not the process', async () => {
+  await withH2(
+    (stream) => stream.resume(),
+    async (rig) => {
+      const events = open(rig, CHUNKED_POST);
+      events.outbound.end([
+        ['Date', 'Mon'],
+        ['Date', 'Tue'],
+      ]);
+      assert.equal((await events.fail).code, 'protocol');
+      assert.deepEqual(events.log, ['fail protocol']);
     },
   );
 });

@@ -143,7 +143,7 @@ export class H2Exchange implements Outbound {
     stream.on('trailers', (_headers, _flags, raw: string[]) => {
       this.#trailersIn = fieldsFromH2(raw);
     });
-    stream.on('wantTrailers', () => stream.sendTrailers(h2Trailers(this.#trailersOut)));
+    stream.on('wantTrailers', () => this.#sendTrailers(stream));
     stream.on('drain', () => this.#drained());
     stream.on('finish', () => this.#bodySent());
     stream.on('close', () => this.#closed(stream));
@@ -233,6 +233,15 @@ export class H2Exchange implements Outbound {
       return { code: 'protocol', detail: 'stream error PROTOCOL_ERROR' };
     }
     return { code: 'reset', detail: `RST_STREAM ${rstCode}` };
+  }
+
+  /** Trailers that node:http2 refuses (a field repeated that stands once) fail the exchange. */
+  #sendTrailers(stream: ClientHttp2Stream): void {
+    try {
+      stream.sendTrailers(h2Trailers(this.#trailersOut));
+    } catch (error) {
+      this.#fail('protocol', errorDetail(error));
+    }
   }
 
   #fail(code: FailureCode, detail: string, lost = false): void {

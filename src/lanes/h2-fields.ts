@@ -47,7 +47,7 @@ export function h2RequestHeaders(request: PreparedRequest): OutgoingHttpHeaders 
 
 /** Trailers for `stream.sendTrailers`. */
 export function h2Trailers(trailers: Fields): OutgoingHttpHeaders {
-  const headers: OutgoingHttpHeaders = {};
+  const headers: OutgoingHttpHeaders = Object.create(null);
   for (const [name, value] of trailers) {
     const lower = name.toLowerCase();
     if (!isFraming(lower) && !CONNECTION_FIELDS.has(lower)) addLine(headers, lower, value);

@@ -31,9 +31,11 @@ export function assertNoForeignSecret(
   for (const secret of foreign) {
     if (secret.isIn(target)) throw new IsolationError(lane, 'the request target');
     for (const field of fields) {
-      // A name that is itself the secret can not be shown.
       if (secret.isIn(field[0])) throw new IsolationError(lane, 'a field name');
-      if (secret.isIn(field[1])) throw new IsolationError(lane, `the field ${field[0]}`);
+      if (!secret.isIn(field[1])) continue;
+      // A name that holds a secret, this one or another, can not be shown.
+      const isShown = !foreign.some((each) => each.isIn(field[0]));
+      throw new IsolationError(lane, isShown ? `the field ${field[0]}` : 'a field name');
     }
   }
 }

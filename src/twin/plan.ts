@@ -65,7 +65,18 @@ export async function parsePlan(text: string, source = 'faults'): Promise<FaultP
     }),
   );
   if (problems.length > 0) throw new FaultPlanError(problems, source);
-  return check(document.toJS(), (path) => lineOf(document, lines, path, yaml), source);
+  return check(planIn(document, source), (path) => lineOf(document, lines, path, yaml), source);
+}
+
+/** The plan as a value; aliases are what may still be wrong with it. */
+function planIn(document: Document, source: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    const message = `can not be put together: ${error instanceof Error ? error.message : error}`;
+    const mend = 'write out what the aliases stand for; a glob stands in quotes, "*haiku*"';
+    throw new FaultPlanError([{ line: null, path: '', message, mend }], source);
+  }
 }
 
 async function check(data: unknown, line: LineOf, source: string): Promise<FaultPlan> {

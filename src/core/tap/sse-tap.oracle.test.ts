@@ -6,42 +6,12 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { choices, chooser, isObject, mutated, pieces } from '../json/testing/texts.ts';
 import { type AnswerFacts, createSseTap } from './sse-tap.ts';
+import { plainEvents } from './testing/plain-events.ts';
 
 function tap(parts: readonly Buffer[]): AnswerFacts {
   const sse = createSseTap();
   for (const part of parts) sse.push(part);
   return sse.finish();
-}
-
-interface NaiveEvent {
-  readonly name: string;
-  readonly data: string;
-}
-
-/** The standard's interpretation, written down plainly over the whole text. */
-function naiveEvents(bytes: Buffer): NaiveEvent[] {
-  const lines = bytes
-    .toString('utf8')
-    .replace(/^\ufeff/, '')
-    .split(/\r\n|\n|\r/);
-  lines.pop();
-  const events: NaiveEvent[] = [];
-  let name = '';
-  let data: string[] = [];
-  for (const line of lines) {
-    if (line === '') {
-      if (data.length > 0) events.push({ name, data: data.join('\n') });
-      name = '';
-      data = [];
-      continue;
-    }
-    const colon = line.indexOf(':');
-    const field = colon < 0 ? line : line.slice(0, colon);
-    const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
-    if (field === 'data') data.push(value);
-    if (field === 'event') name = value;
-  }
-  return events;
 }
 
 function naiveParse(text: string): Record<string, unknown> {
@@ -55,7 +25,7 @@ function naiveParse(text: string): Record<string, unknown> {
 
 /** Facts by way of whole parsed events; violations are tested elsewhere. */
 function naiveFacts(bytes: Buffer): Omit<AnswerFacts, 'violations' | 'lost'> {
-  const events = naiveEvents(bytes).map(({ name, data }) => {
+  const events = plainEvents(bytes).map(({ name, data }) => {
     const value = naiveParse(data);
     const type = typeof value['type'] === 'string' ? value['type'] : '';
     const bare = typeof value['type'] !== 'string' && isObject(value['error']) ? 'error' : type;
@@ -171,7 +141,7 @@ describe('the tap of an event stream against a plain parser', () => {
     const property = fc.property(anyStream, choices, change, (stream, cutting, [way, at, byte]) => {
       const bytes = mutated(stream, way, at, byte);
       const facts = tap(pieces(bytes, chooser(cutting)));
-      assert.equal(facts.events, naiveEvents(bytes).length);
+      assert.equal(facts.events, plainEvents(bytes).length);
       assert.deepEqual(facts, tap([bytes]));
     });
     fc.assert(property, { numRuns: 2000 });
