@@ -57,6 +57,16 @@ test('a file that was found may not lead credentials, trust or the port astray',
   }
 });
 
+test('it may name a root for a lane with a key of its own, as the contract shows it', async (t) => {
+  const yaml =
+    'lanes: { zai: { upstream: "https://api.z.ai/api/anthropic", credentials: { env: ZAI_API_KEY }, ca: none.pem } }';
+  const problems = await problemsOf(t, { ...GUARDED, yaml, env });
+  assert.deepEqual(
+    problems.map(({ path, message }) => `${path} ${message}`),
+    ['lanes.zai.ca can not be read (ENOENT)'],
+  );
+});
+
 test('the same file is taken at the word of the person: named, or in the home', async (t) => {
   const yaml =
     'lanes: { anthropic: { upstream: "https://mine.example", credentials: passthrough } }';

@@ -3,8 +3,9 @@
  *
  * `lanekeeper.yaml` is read where it is found in the working directory, and that may be the checkout of
  * a stranger's repository. Such a file may route, but it may not send anybody's credentials to a host
- * that this program does not know, trust another certificate for it, or open the port to the network:
- * that takes the word of the person, by `--config` or by the file's place in the home.
+ * that this program does not know, trust another certificate where one's own login goes, or open the
+ * port to the network: that takes the word of the person, by `--config` or by the file's place in the
+ * home.
  */
 import { dirname } from 'node:path';
 import type { Variables } from './environment.ts';
@@ -81,7 +82,7 @@ export function refuseStrangeSettings(
     const path = ['lanes', name];
     if (!known.has(upstream.value.host)) {
       refuse([...path, 'upstream'], `would send credentials to ${upstream.value.host}`);
-    } else if (lane.ca !== undefined) {
+    } else if (lane.ca !== undefined && lane.credentials === 'passthrough') {
       refuse([...path, 'ca'], `would trust other certificates for ${upstream.value.host}`);
     }
   }
