@@ -59,9 +59,20 @@ export function dial(
   tcp.on('error', (error) => {
     fail(secure === null ? connectFailure(error) : tlsFailure(error, false));
   });
-  let deadline = setTimeout(() => {
-    fail({ code: 'connect_timeout', phase: 'connect', detail: `no connection in ${connectMs} ms` });
-  }, connectMs);
+  let deadline = within(connectMs, {
+    code: 'connect_timeout',
+    phase: 'connect',
+    detail: `no connection in ${connectMs} ms`,
+  });
+
+  /** The time begins anew where the machine slept: what is waited for may be here, unread. */
+  function within(ms: number, failure: DialFailure): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      if (upstream.wake.justWoke()) timer.refresh();
+      else fail(failure);
+    }, ms);
+    return timer;
+  }
 
   function settle(): boolean {
     if (over) return false;
@@ -88,9 +99,11 @@ export function dial(
       return;
     }
     clearTimeout(deadline);
-    deadline = setTimeout(() => {
-      fail({ code: 'connect_timeout', phase: 'tls', detail: `no TLS session in ${tlsMs} ms` });
-    }, tlsMs);
+    deadline = within(tlsMs, {
+      code: 'connect_timeout',
+      phase: 'tls',
+      detail: `no TLS session in ${tlsMs} ms`,
+    });
     secure = handshake(upstream, tcp, offerH2, ticket, ready, fail);
   });
 
