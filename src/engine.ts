@@ -103,6 +103,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     dir: join(home, 'logs'),
     filterChain: options.config.filterChain,
     onFault: (message) => log.warn('ledger', { message }),
+    onMended: (message) => log.warn('ledger', { message }),
   });
   const perLane = new Map<string, { exchanges: number; errors: number }>();
   const ledger: Ledger = {

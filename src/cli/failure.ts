@@ -78,7 +78,14 @@ function meaning(code: string): string {
     case 'ENOENT':
       return 'it does not exist (ENOENT)';
     case 'ENOSPC':
-      return 'the disk is full (ENOSPC)';
+    case 'EDQUOT':
+      return `the disk is full (${code}); make room, or choose another --home`;
+    case 'EMFILE':
+    case 'ENFILE':
+      return `no file descriptor is left (${code}); raise the limit (ulimit -n), or end what holds many`;
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return `a file stands where a folder belongs (${code}); move it away, or choose another --home`;
     case 'EROFS':
       return 'the file system is read-only (EROFS); choose another --home';
     default:

@@ -1,5 +1,5 @@
 /** What takes part: the versions of everything involved, and their file, `VERSIONS.json` under the home. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';
 
@@ -30,11 +30,17 @@ export async function writeVersions(
   claude: string | null = findOnPath('claude'),
 ): Promise<{ readonly found: Versions; readonly path: string }> {
   const found = await collect(claude);
-  mkdirSync(home, { recursive: true, mode: 0o700 });
   const path = join(home, 'VERSIONS.json');
   const pending = `${path}.${process.pid}`;
-  writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`);
-  renameSync(pending, path);
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`);
+    renameSync(pending, path);
+  } catch (error) {
+    rmSync(pending, { force: true });
+    // The error of a write does not know which file it was.
+    throw Object.assign(error as Error, { path });
+  }
   return { found, path };
 }
 

@@ -140,7 +140,8 @@ test('a full disk is reported once, costs no line, and is over when there is roo
   symlinkSync('/dev/full', path);
   file.append('c');
   await file.close();
-  assert.equal(faults.length, 2);
+  assert.equal(faults.length, 3);
+  assert.match(faults[2] ?? '', /usage\.jsonl could not be written to its end; lines lost: 1$/);
   assert.equal(file.stats().dropped, 1);
   assert.equal(statSync('/dev/full').mode & 0o777, 0o666, 'a device keeps its mode');
 });
@@ -156,7 +157,8 @@ test('while the disk is full the queue stays within its bound', async (t) => {
   assert.ok(dropped > 900 && dropped < 1_000);
   await file.close();
   assert.equal(file.stats().dropped, 1_000);
-  assert.equal(faults.length, 1);
+  assert.equal(faults.length, 2);
+  assert.match(faults[1] ?? '', /lines lost: 1000$/);
 });
 
 test('a directory that can not be made is reported once and tried again', async (t) => {

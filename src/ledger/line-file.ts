@@ -25,8 +25,10 @@ export interface LineFileOptions {
   readonly queueMax: number;
   /** Time between looks for a moved file, and between tries, ms. */
   readonly checkMs?: number;
-  /** Called once for each episode in which the file can not be written. */
+  /** Called once for each episode in which the file can not be written, and where it cost lines at the end. */
   onFault(message: string): void;
+  /** Called once at the end of such an episode. */
+  onMended?(message: string): void;
   /** Called where the file ended in half a line, which now stands as a line of its own. */
   onTorn?(bytes: number): void;
 }
@@ -64,6 +66,8 @@ export class LineFile {
   #written = 0;
   #dropped = 0;
   #fault: string | null = null;
+  /** Lines dropped up to the last write that went well. */
+  #droppedBefore = 0;
   #rotationFault = false;
   #handle: Handle | null = null;
   #size = 0;
@@ -142,7 +146,7 @@ export class LineFile {
     this.#closed = true;
     await this.flush();
     this.#stopRetry();
-    this.#dropQueue();
+    if (this.#queue.length > 0) this.#lost();
     await this.#closeHandle();
   }
 
@@ -165,7 +169,7 @@ export class LineFile {
       }
     } catch (error) {
       this.#failed(error);
-      this.#dropQueue();
+      this.#lost();
     } finally {
       if (opened && fd !== null) closeSync(fd);
     }
@@ -275,7 +279,8 @@ export class LineFile {
     this.#size += bytes;
     this.#settleBatch(batch, bytes);
     if (error !== null) throw error;
-    this.#fault = null;
+    if (this.#fault !== null) this.#mended();
+    this.#droppedBefore = this.#dropped;
   }
 
   #takeBatch(): Line[] {
@@ -323,19 +328,33 @@ export class LineFile {
   #failed(error: unknown): void {
     const first = this.#fault === null;
     this.#fault = `${this.#options.path} can not be written (${codeOf(error)})`;
-    if (first) this.#report(this.#fault);
+    if (!first) return;
+    this.#report(this.#fault);
   }
 
-  #report(message: string): void {
+  #mended(): void {
+    this.#fault = null;
+    const lost = this.#dropped - this.#droppedBefore;
+    const message = `${this.#options.path} is written again; lines lost meanwhile: ${lost}`;
+    this.#report(message, this.#options.onMended ?? (() => {}));
+  }
+
+  #report(
+    message: string,
+    to: ((message: string) => void) | undefined = this.#options.onFault,
+  ): void {
     try {
-      this.#options.onFault(message);
+      to?.(message);
     } catch {
       // A log that fails must not stop the ledger that reports to it.
     }
   }
 
-  #dropQueue(): void {
+  /** What waits when the file closes. */
+  #lost(): void {
     this.#dropped += this.#queue.length;
+    const lost = this.#dropped - this.#droppedBefore;
+    this.#report(`${this.#options.path} could not be written to its end; lines lost: ${lost}`);
     for (const line of this.#queue) this.#queuedBytes -= line.bytes;
     this.#queue.length = 0;
   }
