@@ -44,6 +44,12 @@ const NEWLINE = 0x0a;
 /** Readable too, since the last line is looked at. */
 export const OPEN_FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
 
+/**
+ * Ends a part of a record, so that no reader takes the next one for its rest: behind a colon a JSON
+ * parser looks for the value on the next line.
+ */
+export const TORN_END = '!\n';
+
 /** How much of a piece was written, and why not the rest. */
 export interface Written {
   readonly bytes: number;
@@ -109,8 +115,9 @@ async function makePrivateDirectory(directory: string): Promise<void> {
 async function mendLastLine(fd: number): Promise<number | null> {
   const line = await unfinishedLine(fd);
   if (line === null) return null;
-  await writeFile(fd, '\n');
-  return isRecord(line.toString()) ? null : line.length;
+  const isWhole = isRecord(line.toString());
+  await writeFile(fd, isWhole ? '\n' : TORN_END);
+  return isWhole ? null : line.length;
 }
 
 /**

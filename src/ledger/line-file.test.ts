@@ -298,7 +298,7 @@ test('half a line at the end of the file is kept as a line of its own and report
   writeFileSync(path, '{"ts":1}\n{"ts":2,"ri');
   file.append('{"ts":3}');
   await file.close();
-  assert.deepEqual(linesOf(path), ['{"ts":1}', '{"ts":2,"ri', '{"ts":3}']);
+  assert.deepEqual(linesOf(path), ['{"ts":1}', '{"ts":2,"ri!', '{"ts":3}']);
   assert.deepEqual(torn, [11]);
 });
 

@@ -13,7 +13,7 @@ import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { LEDGER_BATCH_BYTES_MAX, LEDGER_CHECK_MS, LEDGER_GATHER_MS } from '../core/limits.ts';
 import { codeOf, pruneRotated, rotate } from './files.ts';
-import { type Handle, leadsTo, OPEN_FLAGS, openHandle } from './handle.ts';
+import { type Handle, leadsTo, OPEN_FLAGS, openHandle, TORN_END } from './handle.ts';
 
 export interface LineFileOptions {
   readonly path: string;
@@ -310,7 +310,9 @@ export class LineFile {
     if (cut !== undefined && left > 0) {
       // Others may have written behind the fragment, so it is ended, not continued.
       const whole = left === cut.bytes - 1;
-      rest[0] = whole ? { text: '\n', bytes: 1 } : { text: `\n${cut.text}`, bytes: cut.bytes + 1 };
+      rest[0] = whole
+        ? { text: '\n', bytes: 1 }
+        : { text: TORN_END + cut.text, bytes: cut.bytes + TORN_END.length };
       this.#queuedBytes += rest[0].bytes - cut.bytes;
     }
     this.#queue.unshift(...rest);
