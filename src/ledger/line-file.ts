@@ -9,11 +9,11 @@
  * whole lines. All of it is asynchronous but `closeSync`, which is for the end of the process.
  */
 import { strict as assert } from 'node:assert';
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, writeSync } from 'node:fs';
 import { LEDGER_BATCH_BYTES_MAX, LEDGER_CHECK_MS, LEDGER_GATHER_MS } from '../core/limits.ts';
 import { codeOf, pruneRotated, rotate } from './files.ts';
-import { type Handle, leadsTo, OPEN_FLAGS, openHandle, TORN_END } from './handle.ts';
+import { type Handle, leadsTo, openForLastWrite, openHandle, TORN_END } from './handle.ts';
+import { type Line, RecentLines } from './recent-lines.ts';
 
 export interface LineFileOptions {
   readonly path: string;
@@ -42,12 +42,6 @@ export interface LineFileStats {
   readonly fault: string | null;
 }
 
-interface Line {
-  /** With its newline. */
-  readonly text: string;
-  readonly bytes: number;
-}
-
 interface Waiter {
   /** Resolved once this many lines were written. */
   readonly written: number;
@@ -59,6 +53,7 @@ export class LineFile {
   readonly #options: LineFileOptions;
   readonly #checkMs: number;
   readonly #queue: Line[] = [];
+  readonly #recent: RecentLines;
   /** Bytes queued or under way. */
   #queuedBytes = 0;
   /** Lines of the write under way: the system may still take them. */
@@ -74,7 +69,8 @@ export class LineFile {
   #rotateAtBytes: number;
   #checkedAtMs = 0;
   #reopenAsked = false;
-  #openedOnce = false;
+  /** The file that was open last, or null. */
+  #knownInode: number | null = null;
   #pumping = false;
   #closed = false;
   #retry: NodeJS.Timeout | null = null;
@@ -82,6 +78,8 @@ export class LineFile {
   #wroteAtMs = Number.NEGATIVE_INFINITY;
   /** Runs while lines gather. */
   #gathering: NodeJS.Timeout | null = null;
+  /** Looks once more after the last line. */
+  #lastLook: NodeJS.Timeout | null = null;
   readonly #waiters: Waiter[] = [];
 
   constructor(options: LineFileOptions) {
@@ -89,6 +87,7 @@ export class LineFile {
     this.#options = options;
     this.#checkMs = options.checkMs ?? LEDGER_CHECK_MS;
     this.#rotateAtBytes = options.bytesMax;
+    this.#recent = new RecentLines(options.queueMax);
   }
 
   /** Opens the file now rather than with the first line. */
@@ -145,6 +144,7 @@ export class LineFile {
   async close(): Promise<void> {
     this.#closed = true;
     await this.flush();
+    if (this.#recent.count > 0) await this.#lookAgain();
     this.#stopRetry();
     if (this.#queue.length > 0) this.#lost();
     await this.#closeHandle();
@@ -206,15 +206,28 @@ export class LineFile {
     }
     this.#pumping = false;
     this.#settleWaiters(true);
-    if (this.#queue.length === 0 || this.#closed) return;
-    if (this.#fault === null) this.#wakeSoon();
-    else this.#retry = setTimeout(() => this.#wake(), this.#checkMs).unref();
+    if (this.#closed) return;
+    if (this.#queue.length > 0) {
+      if (this.#fault === null) this.#wakeSoon();
+      else this.#retry = setTimeout(() => this.#wake(), this.#checkMs).unref();
+    } else if (this.#recent.count > 0) {
+      this.#lastLook ??= setTimeout(() => void this.#lookAgain(), this.#checkMs).unref();
+    }
   }
 
   /** Lines wait that may not gather: somebody waits for them, or they fill a write already. */
   #isWanted(): boolean {
     if (this.#queue.length === 0) return false;
     return this.#waiters.length > 0 || this.#queuedBytes >= LEDGER_BATCH_BYTES_MAX;
+  }
+
+  /** Whether what was written last is where it belongs; else it is written again. */
+  #lookAgain(): Promise<void> {
+    this.#checkedAtMs = Number.NEGATIVE_INFINITY;
+    return new Promise((resolve) => {
+      this.#waiters.push({ written: Number.POSITIVE_INFINITY, resolve });
+      this.#wake();
+    });
   }
 
   /** The right file is open and below its size. @throws the system's error */
@@ -231,15 +244,24 @@ export class LineFile {
   async #check(): Promise<void> {
     if (this.#handle === null) return;
     const found = this.#reopenAsked ? null : await leadsTo(this.#options.path, this.#handle);
+    const isRemoved = found === null && (await this.#handle.isRemoved());
     this.#checkedAtMs = performance.now();
     this.#reopenAsked = false;
+    const recent = this.#recent.take();
+    if (isRemoved) this.#writeAgain(recent);
     if (found === null) await this.#closeHandle();
     else this.#size = found.size;
   }
 
+  #writeAgain(lines: readonly Line[]): void {
+    this.#queue.unshift(...lines);
+    this.#written -= lines.length;
+    for (const line of lines) this.#queuedBytes += line.bytes;
+  }
+
   async #open(): Promise<Handle> {
-    const handle = await openHandle(this.#options.path, !this.#openedOnce);
-    this.#openedOnce = true;
+    const handle = await openHandle(this.#options.path, this.#knownInode);
+    this.#knownInode = handle.stats.ino;
     this.#reopenAsked = false;
     this.#checkedAtMs = performance.now();
     this.#size = handle.stats.size;
@@ -302,6 +324,7 @@ export class LineFile {
       left -= line.bytes;
       done += 1;
       this.#queuedBytes -= line.bytes;
+      this.#recent.add(line);
     }
     this.#written += done;
     if (done === batch.length) return;
@@ -322,16 +345,14 @@ export class LineFile {
     for (let i = this.#waiters.length - 1; i >= 0; i -= 1) {
       const waiter = this.#waiters[i];
       if (waiter === undefined || !(all || this.#written >= waiter.written)) continue;
-      this.#waiters.splice(i, 1);
-      waiter.resolve();
+      this.#waiters.splice(i, 1)[0]?.resolve();
     }
   }
 
   #failed(error: unknown): void {
     const first = this.#fault === null;
     this.#fault = `${this.#options.path} can not be written (${codeOf(error)})`;
-    if (!first) return;
-    this.#report(this.#fault);
+    if (first) this.#report(this.#fault);
   }
 
   #mended(): void {
@@ -341,12 +362,9 @@ export class LineFile {
     this.#report(message, this.#options.onMended ?? (() => {}));
   }
 
-  #report(
-    message: string,
-    to: ((message: string) => void) | undefined = this.#options.onFault,
-  ): void {
+  #report(message: string, to = this.#options.onFault): void {
     try {
-      to?.(message);
+      to(message);
     } catch {
       // A log that fails must not stop the ledger that reports to it.
     }
@@ -375,10 +393,7 @@ export class LineFile {
   #stopRetry(): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
+    if (this.#lastLook !== null) clearTimeout(this.#lastLook);
+    this.#lastLook = null;
   }
-}
-
-function openForLastWrite(path: string): number {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  return openSync(path, OPEN_FLAGS, 0o600);
 }
