@@ -25,6 +25,8 @@ import { createHiding } from './ledger/hide.ts';
 import type { AnomalyRecord, Ledger, UsageRecord } from './ledger/record.ts';
 import { createTee } from './ledger/tee.ts';
 import { createLog } from './log.ts';
+import { memoryUse } from './memory-use.ts';
+import { clientConnectionsMax } from './open-files.ts';
 import { PkiError } from './pki/errors.ts';
 import { type Authority, openAuthority } from './pki/store.ts';
 import { createHoldBudget } from './relay/held-body.ts';
@@ -157,6 +159,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onExchange: (inbound) => relay.handle(inbound),
     log,
     version: options.version,
+    connectionsMax: clientConnectionsMax(),
   });
 
   let draining = false;
@@ -173,7 +176,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   const statusReport = (): StatusReport => {
     const { config, authority } = live;
-    const memory = process.memoryUsage();
+    const memory = memoryUse();
     const { connections, tunnels } = edge.stats();
     return {
       version: options.version,

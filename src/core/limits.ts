@@ -44,6 +44,8 @@ export const TAP_SETTLE_MS_MAX = 2_000;
 
 /** Client connections open at once. */
 export const CLIENT_CONNECTIONS_MAX = 4096;
+/** Descriptors that a process that serves needs for itself: the system's, the ledger's, the control socket's. */
+export const OWN_FILES = 64;
 /** A client that has begun a request head must finish it within this time. */
 export const CLIENT_HEAD_MS_MAX = 60_000;
 /** A client must finish the TLS handshake inside its tunnel within this time. */
