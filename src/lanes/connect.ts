@@ -138,7 +138,8 @@ function handshake(
   socket.on('error', (error) => {
     // A session that spoilt this handshake must not spoil the next.
     if (!verified) ticket.session = null;
-    fail(tlsFailure(error, Boolean(socket.authorizationError)));
+    const failure = tlsFailure(error, Boolean(socket.authorizationError));
+    fail({ ...failure, detail: `${host}: ${failure.detail}` });
   });
   socket.once('close', () => {
     fail({ code: 'closed', phase: 'tls', detail: 'closed during the TLS handshake' });

@@ -83,9 +83,11 @@ export function describeUpstream(
     idle: new IdleTrust(limits.idleMs),
     wake: new Wakefulness(limits, surroundings),
     secureContext() {
-      context ??= createSecureContext(
-        config.ca === null ? {} : { ca: [...getCACertificates('default'), config.ca] },
-      );
+      context ??= createSecureContext({
+        // Said, since NODE_OPTIONS could allow less.
+        minVersion: 'TLSv1.2',
+        ...(config.ca === null ? {} : { ca: [...getCACertificates('default'), config.ca] }),
+      });
       return context;
     },
     onSession,

@@ -30,16 +30,19 @@ export async function launcherThat(t: Cleanup, lines: string): Promise<string> {
   return file;
 }
 
-/** A launcher in whose eyes the home is a disk of its own of that size; see `insideOf`. */
-export function onSmallDisk(t: Cleanup, size: string, options = ''): Promise<string> {
-  const script = [
+/** A launcher with a file system of its own, in which these commands of a shell come first; see `insideOf`. */
+export function withOwnMounts(t: Cleanup, commands: readonly string[]): Promise<string> {
+  const script = [...commands, 'exec "$0" "$@"'].join('\n');
+  return launcherThat(t, `exec ${UNSHARE.join(' ')} sh -c '${script}' "$LAUNCHER" "$@"`);
+}
+
+/** A launcher in whose eyes the home is a disk of its own of that size. */
+export function onSmallDisk(t: Cleanup, size: string): Promise<string> {
+  return withOwnMounts(t, [
     'keep=$(mktemp -d) && cp -a "$HOME/." "$keep"',
     `mount -t tmpfs -o size=${size},mode=700 tmpfs "$HOME" && cp -a "$keep/." "$HOME"`,
     'rm -rf "$keep" && cd "$HOME"',
-    options,
-    'exec "$0" "$@"',
-  ];
-  return launcherThat(t, `exec ${UNSHARE.join(' ')} sh -c '${script.join('\n')}' "$LAUNCHER" "$@"`);
+  ]);
 }
 
 const UNSHARE =
