@@ -50,6 +50,12 @@ const UNSHARE =
     ? ['unshare', '--mount']
     : ['unshare', '--user', '--map-root-user', '--mount'];
 
+/** A launcher for which modes hold, which root does not mind. */
+export function withoutPrivileges(t: Cleanup): Promise<string> {
+  const drop = process.getuid?.() === 0 ? 'setpriv --bounding-set=-all --inh-caps=-all' : '';
+  return launcherThat(t, `exec ${drop} "$LAUNCHER" "$@"`);
+}
+
 /** Why there can be no disks of our own here, or false: for `skip`. */
 export function withoutDisks(): string | false {
   const [program = '', ...args] = UNSHARE;
