@@ -30,8 +30,9 @@ export function createLog(): EdgeLog {
 
 async function openLogger(): Promise<Logger> {
   const { pino, destination } = await import('pino');
-  return pino(
-    { base: null, timestamp: pino.stdTimeFunctions.isoTime, redact: [...SECRET_NAMES] },
-    destination({ dest: 2, sync: true }),
-  );
+  const stderr = destination({ dest: 2, sync: true });
+  // A log on a full disk, or a terminal that is gone: nobody is told, and nobody dies of it.
+  stderr.on('error', () => undefined);
+  const options = { base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  return pino({ ...options, redact: [...SECRET_NAMES] }, stderr);
 }

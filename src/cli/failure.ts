@@ -2,6 +2,8 @@
  * How a command fails: a few plain lines on stderr and the exit code of the contract. A stack is
  * shown only with `LANEKEEPER_DEBUG=1`.
  */
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { inspect } from 'node:util';
 
 import { ControlError } from '../admin/types.ts';
@@ -66,6 +68,9 @@ export function exitCodeOf(error: unknown): number {
 
 function describeSystemError(error: Error): string {
   const { code, path } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && path?.startsWith(tmpdir()) === true && !existsSync(tmpdir())) {
+    return `${tmpdir()}: the folder for temporary files does not exist; make it, or mend TMPDIR`;
+  }
   const subject = path ?? (error as NodeJS.ErrnoException).syscall ?? 'a system call';
   return `${subject}: ${meaning(code ?? '')}`;
 }

@@ -13,7 +13,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { messages } from './faults.ts';
 import type { Cleanup } from './home.ts';
 import { LAUNCHER, type ProxyProcess } from './proxy-process.ts';
-import { exchangeOnce, type Seen } from './raw-exchange.ts';
+import { type Entrance, exchangeOnce, type Seen } from './raw-exchange.ts';
 
 const SETTLE_MS_MAX = 30_000;
 const POLL_MS = 20;
@@ -69,12 +69,12 @@ export function insideOf({ child }: Pick<ProxyProcess, 'child'>, file: string): 
 }
 
 /** One streamed exchange of its own connection, by the default lane. */
-export function exchange(proxy: ProxyProcess, model = 'claude-sonnet-5-5'): Promise<Seen> {
+export function exchange(proxy: Entrance, model = 'claude-sonnet-5-5'): Promise<Seen> {
   return exchangeOnce(proxy, '', 'gateway', messages(model, 'fake-key-of-surroundings'));
 }
 
 /** So many of them, one after the other, whole. */
-export async function wholeExchanges(proxy: ProxyProcess, count: number): Promise<void> {
+export async function wholeExchanges(proxy: Entrance, count: number): Promise<void> {
   for (let i = 0; i < count; i += 1) {
     const seen = await exchange(proxy);
     assert.deepEqual([seen.status, seen.whole], [200, true], seen.body.toString());

@@ -27,6 +27,8 @@ export interface StartOptions extends CommonOptions {
 /** Runs the proxy. Resolves when it has ended. */
 export async function start(options: StartOptions): Promise<number> {
   assertLedger(homeOf(options));
+  // Nobody may be left to read where it listens: it serves all the same.
+  process.stdout.removeAllListeners('error').on('error', () => undefined);
   const twin = options.twin === true ? await openTwin() : null;
   try {
     return await supervise(options, twin);
