@@ -8,7 +8,6 @@ import { type MintedServer, mintServer } from '../pki/authority.ts';
 import type { Lane } from './lane.ts';
 import { scriptH2 } from './scripted-h2.ts';
 import {
-  AWAKE,
   answering,
   laneTo,
   OK,
@@ -44,7 +43,7 @@ function ask(lane: Lane, target = '/') {
 
 async function rig(t: TestContext): Promise<{ upstream: Scripted; lane: Lane }> {
   const upstream = await scriptUpstream({}, answering);
-  const lane = laneTo(upstreamAt(upstream.port), { surroundings: AWAKE });
+  const lane = laneTo(upstreamAt(upstream.port));
   t.after(async () => {
     lane.close();
     await upstream.close();
@@ -148,10 +147,8 @@ test('a request that is given up before its rested connection was looked at leav
 
 test('HTTP/2: a rested session that goes away teaches the same', async (t) => {
   const pass = timeMachine(t);
-  const h2 = await scriptH2(
-    keys,
-    (stream) => stream.respond({ ':status': 200 }, { endStream: true }),
-    { lane: { surroundings: AWAKE } },
+  const h2 = await scriptH2(keys, (stream) =>
+    stream.respond({ ':status': 200 }, { endStream: true }),
   );
   t.after(h2.close);
   await ask(h2.lane).end;
@@ -176,15 +173,11 @@ test('HTTP/2: a lost session may have raced, a stream that was reset alone was r
     ['session', true],
     ['stream', false],
   ] as const) {
-    const h2 = await scriptH2(
-      keys,
-      (stream, headers) => {
-        if (headers[':path'] === '/') stream.respond({ ':status': 200 }, { endStream: true });
-        else if (name === 'stream') stream.close(2);
-        else h2.sockets[0]?.resetAndDestroy();
-      },
-      { lane: { surroundings: AWAKE } },
-    );
+    const h2 = await scriptH2(keys, (stream, headers) => {
+      if (headers[':path'] === '/') stream.respond({ ':status': 200 }, { endStream: true });
+      else if (name === 'stream') stream.close(2);
+      else h2.sockets[0]?.resetAndDestroy();
+    });
     t.after(h2.close);
     await ask(h2.lane).end;
     await settled();

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { POOL_IDENTITIES_MAX, POOL_IDLE_MS_MIN } from '../core/limits.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 import { Attempt } from './attempt.ts';
-import { dial, type Ticket } from './connect.ts';
+import { dial, Ticket } from './connect.ts';
 import { type DialFailure, errorDetail } from './failure.ts';
 import { type EncodedRequest, encodeRequest } from './h1-exchange.ts';
 import { H1Pool } from './h1-pool.ts';
@@ -89,7 +89,7 @@ export function createPool(upstream: Upstream): Pool {
 }
 
 function createConnections(upstream: Upstream, closed: boolean): Connections {
-  const ticket: Ticket = { session: null };
+  const ticket = new Ticket();
   const h1 = new H1Pool(upstream);
   const h2 = new H2Pool(upstream, ticket, {
     adopt: (socket, attempt) =>

@@ -163,6 +163,7 @@ export function laneTo(upstream: UpstreamConfig, options: Partial<LanesOptions> 
   const lane = createLanes(new Map([[config.name, config]]), {
     http2: 'follow',
     timeouts: TIMEOUTS,
+    surroundings: AWAKE,
     ...options,
   }).get(config.name);
   if (lane === undefined) throw new Error('no lane');

@@ -13,7 +13,8 @@ import {
   POOL_IDLE_MS_MAX,
   POOL_IDLE_SOCKETS_MAX,
   WAKE_BEAT_MS,
-  WAKE_GAP_MS,
+  WAKE_DRIFT_MS_MAX,
+  WAKE_LATE_MS_MAX,
 } from '../core/limits.ts';
 import { IdleTrust } from './idle-trust.ts';
 import type { ConnectionFact } from './lane.ts';
@@ -37,7 +38,8 @@ export const POOL_LIMITS: PoolLimits = {
   h2PingMs: H2_PING_MS,
   alpnMemoryMs: ALPN_MEMORY_MS_MAX,
   wakeBeatMs: WAKE_BEAT_MS,
-  wakeGapMs: WAKE_GAP_MS,
+  wakeLateMs: WAKE_LATE_MS_MAX,
+  wakeDriftMs: WAKE_DRIFT_MS_MAX,
 };
 
 export interface Upstream {

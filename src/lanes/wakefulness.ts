@@ -23,8 +23,10 @@ export interface Surroundings {
 export interface WakeLimits {
   /** Time between two beats, ms. */
   readonly wakeBeatMs: number;
-  /** What a beat may be late, and the clocks may differ, before it counts as a sleep, ms. */
-  readonly wakeGapMs: number;
+  /** What a beat may be late before it counts as a sleep, ms. */
+  readonly wakeLateMs: number;
+  /** What the clocks may part between two beats, ms. */
+  readonly wakeDriftMs: number;
 }
 
 export const MACHINE: Surroundings = {
@@ -67,9 +69,10 @@ export class Wakefulness {
     if (this.#beat === null) return;
     const passed = this.#around.now() - this.#seenAt;
     const wallPassed = this.#around.wall() - this.#seenWall;
-    const { wakeBeatMs, wakeGapMs } = this.#limits;
+    const { wakeBeatMs, wakeLateMs, wakeDriftMs } = this.#limits;
     this.#seen();
-    if (passed <= wakeBeatMs + wakeGapMs && Math.abs(wallPassed - passed) <= wakeGapMs) return;
+    const isInTime = passed <= wakeBeatMs + wakeLateMs;
+    if (isInTime && Math.abs(wallPassed - passed) <= wakeDriftMs) return;
     this.#wokeAt = this.#seenAt;
     this.#onChange();
   }
@@ -85,7 +88,7 @@ export class Wakefulness {
   /** A timer that fires now may owe it to a sleep: what it waited for may be here, and not read yet. */
   justWoke(): boolean {
     this.look();
-    return this.#around.now() - this.#wokeAt <= this.#limits.wakeGapMs;
+    return this.#around.now() - this.#wokeAt <= this.#limits.wakeDriftMs;
   }
 
   #seen(): void {

@@ -69,8 +69,15 @@ export function insideOf({ child }: Pick<ProxyProcess, 'child'>, file: string): 
 }
 
 /** One streamed exchange of its own connection, by the default lane. */
-export function exchange(proxy: Entrance, model = 'claude-sonnet-5-5'): Promise<Seen> {
-  return exchangeOnce(proxy, '', 'gateway', messages(model, 'fake-key-of-surroundings'));
+export function exchange(
+  proxy: Entrance,
+  model = 'claude-sonnet-5-5',
+  content = 'hi',
+): Promise<Seen> {
+  const { fields, body } = messages(model, 'fake-key-of-surroundings');
+  const asked = { ...JSON.parse(String(body)), messages: [{ role: 'user', content }] };
+  const request = { body: Buffer.from(JSON.stringify(asked)), ...(fields && { fields }) };
+  return exchangeOnce(proxy, '', 'gateway', request);
 }
 
 /** So many of them, one after the other, whole. */

@@ -8,12 +8,12 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readStatus } from '../../src/admin/client.ts';
-import { WAKE_BEAT_MS, WAKE_GAP_MS } from '../../src/core/limits.ts';
+import { WAKE_BEAT_MS, WAKE_LATE_MS_MAX } from '../../src/core/limits.ts';
 import { exchange, linesOf, wholeExchanges } from '../support/surroundings.ts';
 import { startVanishing } from '../support/vanishing-upstream.ts';
 
 /** `SLEEP_MS=60000` stops it for a minute. */
-const SLEEP_MS = Number(process.env['SLEEP_MS'] ?? WAKE_BEAT_MS + WAKE_GAP_MS + 500);
+const SLEEP_MS = Number(process.env['SLEEP_MS'] ?? WAKE_BEAT_MS + WAKE_LATE_MS_MAX + 500);
 
 test('stopped and continued: no request goes where nobody is any more', async (t) => {
   const { proxy, vanish, connections, swallowed } = await startVanishing(t);
