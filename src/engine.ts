@@ -25,7 +25,7 @@ import { createHiding } from './ledger/hide.ts';
 import type { AnomalyRecord, Ledger, UsageRecord } from './ledger/record.ts';
 import { createTee } from './ledger/tee.ts';
 import { createLog } from './log.ts';
-import { memoryUse } from './memory-use.ts';
+import { heldBytesMax, memoryUse } from './memory-use.ts';
 import { clientConnectionsMax } from './open-files.ts';
 import { PkiError } from './pki/errors.ts';
 import { type Authority, openAuthority } from './pki/store.ts';
@@ -138,7 +138,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     clock: systemClock,
     random: Math.random,
     backoff: () => live.config.backoff,
-    holdBudget: createHoldBudget(),
+    holdBudget: createHoldBudget(heldBytesMax()),
     tee,
     newId: () => {
       idCount += 1;
