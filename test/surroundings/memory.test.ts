@@ -21,7 +21,9 @@ import {
 /** Enough for a worker to start with, and for some dozens of streams. */
 const HEAP_MB = 24;
 const STREAMS_MAX = 4_000;
-const BATCH = 50;
+const BATCH = 25;
+/** Fields that each request brings, so that few are enough. */
+const FILLING = Array.from({ length: 200 }, (_, i) => `x-filling-${i}: ${'x'.repeat(250)}\r\n`);
 
 test('a heap that is full: the worker is replaced, the proxy serves on, and no core is left', async (t) => {
   const launcher = await launcherThat(t, 'ulimit -c unlimited\nexec "$LAUNCHER" "$@"');
@@ -64,8 +66,8 @@ function requestOf(content: string): string {
     stream: true,
     messages: [{ role: 'user', content }],
   });
-  const fields = `Host: 127.0.0.1\r\nx-api-key: fake\r\nContent-Length: ${body.length}`;
-  return `POST /v1/messages HTTP/1.1\r\n${fields}\r\n\r\n${body}`;
+  const fields = `Host: 127.0.0.1\r\nx-api-key: fake\r\nContent-Length: ${body.length}\r\n`;
+  return `POST /v1/messages HTTP/1.1\r\n${fields}${FILLING.join('')}\r\n${body}`;
 }
 
 /** Everything that was handed over has begun. */
