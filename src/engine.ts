@@ -25,6 +25,8 @@ import { createHiding } from './ledger/hide.ts';
 import type { AnomalyRecord, Ledger, UsageRecord } from './ledger/record.ts';
 import { createTee } from './ledger/tee.ts';
 import { createLog } from './log.ts';
+import { heldBytesMax, memoryUse } from './memory-use.ts';
+import { clientConnectionsMax } from './open-files.ts';
 import { PkiError } from './pki/errors.ts';
 import { type Authority, openAuthority } from './pki/store.ts';
 import { createHoldBudget } from './relay/held-body.ts';
@@ -103,6 +105,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     dir: join(home, 'logs'),
     filterChain: options.config.filterChain,
     onFault: (message) => log.warn('ledger', { message }),
+    onMended: (message) => log.warn('ledger', { message }),
   });
   const perLane = new Map<string, { exchanges: number; errors: number }>();
   const ledger: Ledger = {
@@ -135,7 +138,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     clock: systemClock,
     random: Math.random,
     backoff: () => live.config.backoff,
-    holdBudget: createHoldBudget(),
+    holdBudget: createHoldBudget(heldBytesMax()),
     tee,
     newId: () => {
       idCount += 1;
@@ -156,6 +159,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     onExchange: (inbound) => relay.handle(inbound),
     log,
     version: options.version,
+    connectionsMax: clientConnectionsMax(),
   });
 
   let draining = false;
@@ -172,7 +176,7 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
 
   const statusReport = (): StatusReport => {
     const { config, authority } = live;
-    const memory = process.memoryUsage();
+    const memory = memoryUse();
     const { connections, tunnels } = edge.stats();
     return {
       version: options.version,

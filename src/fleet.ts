@@ -20,6 +20,7 @@ import { formatAuthority } from './core/authority.ts';
 import { DRAIN_MS_MAX, WORKER_WAIT_MS_MAX } from './core/limits.ts';
 import { createLeases } from './leases.ts';
 import { isPortTaken, listen } from './listen.ts';
+import { memoryUse } from './memory-use.ts';
 import { type Address, WorkerFailure } from './supervisor/messages.ts';
 import { Supervisor } from './supervisor/supervisor.ts';
 import type { Exit, WorkerProcess } from './supervisor/worker-process.ts';
@@ -64,6 +65,8 @@ export class Fleet implements Control {
   #retired: WorkerReport | null = null;
   #lost: LostWorker[] = [];
   #lostCount = 0;
+  /** When a connection last did not reach its worker, on the monotonic clock, ms. */
+  #unreachedMs = Number.NEGATIVE_INFINITY;
   #draining = false;
   #restarting = false;
 
@@ -76,6 +79,7 @@ export class Fleet implements Control {
       listen: (server, wanted) => this.#listen(server, wanted),
       prepare: (worker) => this.#prepare(worker),
       onEnd: (worker, exit, unasked) => this.#ended(worker, exit, unasked),
+      onLost: (worker, count) => this.#unreached(worker, count),
       onRetry: (reason) => options.say(`a worker did not start: ${messageOf(reason)}`),
     });
     this.closed = this.#supervisor.closed.then(() => this.#server?.close());
@@ -208,6 +212,19 @@ export class Fleet implements Control {
     this.#options.say(`worker ${exit.pid} ended (${how}); another takes its place`);
   }
 
+  /** Said and put on record once, until there was peace for as long as a connection waits. */
+  #unreached(worker: WorkerProcess, count: number): void {
+    const now = performance.now();
+    const isKnown = now - this.#unreachedMs < WORKER_WAIT_MS_MAX;
+    this.#unreachedMs = now;
+    if (isKnown) return;
+    this.#options.say(
+      `worker ${worker.pid} has no file descriptor free, and ${count} connections wait: ` +
+        'raise the limit (ulimit -n), or end clients that hold many',
+    );
+    worker.call('unreached', count).catch(() => undefined);
+  }
+
   /** All workers that have served, as one, with what ended ones counted. */
   async #report(): Promise<WorkerReport> {
     await this.#running.promise;
@@ -225,7 +242,7 @@ export class Fleet implements Control {
 
   /** What the supervisor's own process knows better than its workers. */
   #framed(status: StatusReport): StatusReport {
-    const own = process.memoryUsage();
+    const own = memoryUse();
     return {
       ...status,
       pid: process.pid,

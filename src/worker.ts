@@ -7,6 +7,7 @@ import type { WorkerReport } from './admin/merge.ts';
 import { DRAIN_MS_MAX, WORKER_REPORT_MS } from './core/limits.ts';
 import type { Engine } from './engine.ts';
 import type { LostWorker } from './fleet.ts';
+import type { AnomalyRecord } from './ledger/record.ts';
 import type { Failure, ToSupervisor, ToWorker } from './supervisor/messages.ts';
 
 export interface WorkerOptions {
@@ -113,6 +114,10 @@ function call(engine: Engine, name: string, argument: unknown): unknown {
       return throwSwitches(engine, argument as Partial<Switches>);
     case 'reload':
       return engine.reload();
+    case 'here':
+      return null;
+    case 'unreached':
+      return recordUnreached(engine, Number(argument));
     case 'lost':
       return recordLost(engine, argument as readonly LostWorker[]);
     default:
@@ -134,19 +139,22 @@ function recordLost(engine: Engine, lost: readonly LostWorker[]): null {
   for (const { pid, code, signal, exchangesOpen } of lost) {
     const open =
       exchangesOpen === null ? '' : `; ${exchangesOpen} exchanges were open at its last report`;
-    engine.anomaly({
-      ts: Date.now() / 1000,
-      rid: null,
-      kind: 'internal',
-      lane: null,
-      code: 'worker_lost',
-      detail: `worker ${pid} ended by ${signal ?? `exit status ${code}`}${open}`,
-      status: null,
-      attempt: 0,
-      backoff_ms: 0,
-    });
+    const detail = `worker ${pid} ended by ${signal ?? `exit status ${code}`}${open}`;
+    engine.anomaly(internal('worker_lost', detail));
   }
   return null;
+}
+
+function recordUnreached(engine: Engine, count: number): null {
+  const detail = `${count} connections did not reach worker ${process.pid}; they are tried again`;
+  engine.anomaly(internal('out_of_descriptors', detail));
+  return null;
+}
+
+function internal(code: string, detail: string): AnomalyRecord {
+  const ts = Date.now() / 1000;
+  const none = { rid: null, lane: null, status: null, attempt: 0, backoff_ms: 0 };
+  return { ts, kind: 'internal', code, detail, ...none };
 }
 
 function reportOf(engine: Engine): WorkerReport {

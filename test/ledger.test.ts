@@ -394,7 +394,7 @@ describe('the files of the ledger', () => {
     assert.equal((await hello(rig)).status, 200);
     await until(() => readFileSync(usage(rig.home), 'utf8').includes('/api/hello'));
     const lines = readFileSync(usage(rig.home), 'utf8').split('\n');
-    assert.deepEqual(lines.slice(0, 2), ['{"rid":"whole"}', torn]);
+    assert.deepEqual(lines.slice(0, 2), ['{"rid":"whole"}', `${torn}!`]);
     assert.equal((JSON.parse(lines[2] ?? '') as UsageRecord).path, '/api/hello');
     assert.deepEqual(lines.slice(3), ['']);
     const anomalies = await rig.anomalies();

@@ -199,7 +199,7 @@ function listen(server: Server, path: string): Promise<boolean> {
     const onError = (error: NodeJS.ErrnoException) => {
       server.removeListener('listening', onListening);
       if (error.code === 'EADDRINUSE') resolve(false);
-      else reject(error);
+      else reject(Object.assign(error, { path }));
     };
     const onListening = () => {
       server.removeListener('error', onError);

@@ -2,6 +2,8 @@
  * How a command fails: a few plain lines on stderr and the exit code of the contract. A stack is
  * shown only with `LANEKEEPER_DEBUG=1`.
  */
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { inspect } from 'node:util';
 
 import { ControlError } from '../admin/types.ts';
@@ -66,6 +68,9 @@ export function exitCodeOf(error: unknown): number {
 
 function describeSystemError(error: Error): string {
   const { code, path } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT' && path?.startsWith(tmpdir()) === true && !existsSync(tmpdir())) {
+    return `${tmpdir()}: the folder for temporary files does not exist; make it, or mend TMPDIR`;
+  }
   const subject = path ?? (error as NodeJS.ErrnoException).syscall ?? 'a system call';
   return `${subject}: ${meaning(code ?? '')}`;
 }
@@ -78,7 +83,14 @@ function meaning(code: string): string {
     case 'ENOENT':
       return 'it does not exist (ENOENT)';
     case 'ENOSPC':
-      return 'the disk is full (ENOSPC)';
+    case 'EDQUOT':
+      return `the disk is full (${code}); make room, or choose another --home`;
+    case 'EMFILE':
+    case 'ENFILE':
+      return `no file descriptor is left (${code}); raise the limit (ulimit -n), or end what holds many`;
+    case 'ENOTDIR':
+    case 'EEXIST':
+      return `a file stands where a folder belongs (${code}); move it away, or choose another --home`;
     case 'EROFS':
       return 'the file system is read-only (EROFS); choose another --home';
     default:

@@ -27,7 +27,7 @@ export interface Overrides {
 
 /** The home, as `loadConfig` finds it too, without reading a configuration. */
 export function homeOf(options: CommonOptions): string {
-  const cwd = process.cwd();
+  const cwd = workingDirectory() ?? ROOT;
   const variables = mergeVariables(process.env, readDotEnv(cwd).variables);
   return resolveHome(options.home, variables, cwd, process.env['HOME'] || homedir());
 }
@@ -42,12 +42,27 @@ export async function configOf(
   more: { overrides?: Overrides; twin?: TwinUpstreams } = {},
 ): Promise<Config> {
   const { loadConfig } = await import('../config/load.ts');
-  return loadConfig({
-    cwd: process.cwd(),
+  const cwd = workingDirectory();
+  const config = await loadConfig({
+    cwd: cwd ?? ROOT,
     env: process.env,
     refuseStrange: true,
     ...(options.home === undefined ? {} : { home: options.home }),
     ...(options.config === undefined ? {} : { configFile: options.config }),
     ...more,
   });
+  return cwd === null ? { ...config, notes: [...config.notes, CWD_GONE] } : config;
+}
+
+const ROOT = '/';
+const CWD_GONE =
+  'the working directory is gone, and with it what it configured: start anew in one that is there';
+
+/** Null where it was removed: a proxy that runs must not depend on it. */
+function workingDirectory(): string | null {
+  try {
+    return process.cwd();
+  } catch {
+    return null;
+  }
 }

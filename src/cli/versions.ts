@@ -30,13 +30,19 @@ export async function writeVersions(
   claude: string | null = findOnPath('claude'),
 ): Promise<{ readonly found: Versions; readonly path: string }> {
   const found = await collect(claude);
-  mkdirSync(home, { recursive: true, mode: 0o700 });
   const path = join(home, 'VERSIONS.json');
   const pending = `${path}.${process.pid}`;
-  // Not through a link that somebody put there, should the home be open to others.
-  rmSync(pending, { force: true });
-  writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
-  renameSync(pending, path);
+  try {
+    mkdirSync(home, { recursive: true, mode: 0o700 });
+    // Not through a link that somebody put there, should the home be open to others.
+    rmSync(pending, { force: true });
+    writeFileSync(pending, `${JSON.stringify(found, null, 2)}\n`, { mode: 0o600, flag: 'wx' });
+    renameSync(pending, path);
+  } catch (error) {
+    rmSync(pending, { force: true });
+    // The error of a write does not know which file it was.
+    throw Object.assign(error as Error, { path });
+  }
   return { found, path };
 }
 

@@ -25,6 +25,7 @@ const CODES: Readonly<Record<ErrorCode, number>> = {
   upstream_dns: 502,
   upstream_refused: 502,
   upstream_unreachable: 502,
+  upstream_no_descriptor: 503,
   upstream_certificate: 502,
   upstream_tls: 502,
   upstream_reset: 502,

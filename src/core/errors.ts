@@ -66,7 +66,17 @@ const TABLE = {
   upstream_dns: [502, 'api_error', 'the name of the upstream could not be resolved'],
   upstream_refused: [502, 'api_error', 'the upstream refused the connection'],
   upstream_unreachable: [502, 'api_error', 'the upstream could not be reached'],
-  upstream_certificate: [502, 'api_error', 'the certificate of the upstream could not be verified'],
+  upstream_no_descriptor: [
+    503,
+    'overloaded_error',
+    'no file descriptor is left for a connection to the upstream: raise the limit (ulimit -n)',
+  ],
+  upstream_certificate: [
+    502,
+    'api_error',
+    'the certificate of the upstream could not be verified, and nothing was sent: look at the clock; ' +
+      "a company's own root is named by `ca` of the lane",
+  ],
   upstream_tls: [502, 'api_error', 'the TLS handshake with the upstream failed'],
   upstream_reset: [502, 'api_error', 'the upstream reset the connection before it answered'],
   upstream_closed: [502, 'api_error', 'the upstream closed the connection before it answered'],

@@ -44,6 +44,8 @@ export const TAP_SETTLE_MS_MAX = 2_000;
 
 /** Client connections open at once. */
 export const CLIENT_CONNECTIONS_MAX = 4096;
+/** Descriptors that a process that serves needs for itself: the system's, the ledger's, the control socket's. */
+export const OWN_FILES = 64;
 /** A client that has begun a request head must finish it within this time. */
 export const CLIENT_HEAD_MS_MAX = 60_000;
 /** A client must finish the TLS handshake inside its tunnel within this time. */
@@ -99,6 +101,16 @@ export const POOL_RACE_MS_MAX = 1_000;
 export const POOL_LESSON_MS_MAX = 10 * 60_000;
 /** Idle upstream sockets kept for one upstream and identity. */
 export const POOL_IDLE_SOCKETS_MAX = 64;
+/** While a pool is open it is looked this often whether the machine slept (measured: 0.1 µs a look). */
+export const WAKE_BEAT_MS = 1_000;
+/** A beat that is later than this tells of a sleep: more than a machine that is overloaded keeps one waiting. */
+export const WAKE_LATE_MS_MAX = 10_000;
+/** Clocks that part by this between two beats tell of a sleep too; and a sleep is this long just over. */
+export const WAKE_DRIFT_MS_MAX = 3_000;
+/** The machine's addresses are read at most this often (measured: 46 µs). */
+export const WAKE_NETWORK_MS = 1_000;
+/** TLS sessions are resumed for so long after a certificate was verified: then it is looked at again. */
+export const TLS_VERIFIED_MS_MAX = 60 * 60_000;
 /** First TCP keep-alive probe on an upstream or client socket. */
 export const TCP_KEEPALIVE_MS = 30_000;
 /** Streams on one HTTP/2 session before another is opened. */

@@ -97,6 +97,8 @@ export interface UpstreamFailure {
     | 'dns'
     | 'refused'
     | 'unreachable'
+    /** This process may open no further file or socket. */
+    | 'no_descriptor'
     | 'certificate'
     | 'tls'
     | 'reset'

@@ -79,6 +79,7 @@ export function mayRetryFailure(failure: UpstreamFailure, facts: RetryFacts): bo
     case 'dns':
     case 'refused':
     case 'unreachable':
+    case 'no_descriptor':
     case 'certificate':
     case 'tls':
     case 'connect_timeout':

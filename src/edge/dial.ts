@@ -97,6 +97,9 @@ function errorCodeOf(error: NodeJS.ErrnoException): ErrorCode {
       return 'upstream_refused';
     case 'ECONNRESET':
       return 'upstream_reset';
+    case 'EMFILE':
+    case 'ENFILE':
+      return 'upstream_no_descriptor';
     case 'ETIMEDOUT':
       return 'upstream_connect_timeout';
     default:

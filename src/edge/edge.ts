@@ -32,7 +32,7 @@ export function createEdge(options: EdgeOptions): Edge {
     accept(socket) {
       socket.on('error', () => undefined);
       socket.once('close', () => closed(socket));
-      const isFull = open.size >= CLIENT_CONNECTIONS_MAX;
+      const isFull = open.size >= (options.connectionsMax ?? CLIENT_CONNECTIONS_MAX);
       open.set(socket, null);
       counts.connections = open.size;
       if (isFull) {

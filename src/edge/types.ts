@@ -35,6 +35,8 @@ export interface EdgeOptions {
   /** Takes an intercepted or gateway request. Must call `inbound.read` before it returns. */
   onExchange(inbound: Inbound): void;
   readonly log: EdgeLog;
+  /** Clients' connections at once, default `CLIENT_CONNECTIONS_MAX`. */
+  readonly connectionsMax?: number;
   /** Version of the program, as the answer to `Max-Forwards: 0` tells it. */
   readonly version: string;
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import { before, test } from 'node:test';
+import { TLS_VERIFIED_MS_MAX } from '../core/limits.ts';
 import { type MintedServer, mintServer } from '../pki/authority.ts';
 import type { ConnectionFact } from './lane.ts';
 import {
@@ -133,6 +134,31 @@ test('a second connection resumes the TLS session, by TLS 1.2 and 1.3', async ()
     lane.close();
     await upstream.close();
   }
+});
+
+test('an hour after its certificate was verified, and where the clock was set back, it is verified anew', async (t) => {
+  const facts: ConnectionFact[] = [];
+  const upstream = await scriptUpstream({ tls: good }, answer);
+  const lane = laneTo(
+    upstreamAt(upstream.port, { scheme: 'https', host: 'localhost', ca: good.caCertPem }),
+    { onSession: (fact) => facts.push(fact) },
+  );
+  const real = Date.now.bind(Date);
+  let ahead = 0;
+  t.mock.method(Date, 'now', () => real() + ahead);
+  for (const ms of [0, TLS_VERIFIED_MS_MAX / 2, TLS_VERIFIED_MS_MAX, 0]) {
+    ahead = ms;
+    const events = record();
+    lane.open(lane.prepare(requestOf()), events);
+    await events.end;
+    await settled();
+  }
+  assert.deepEqual(
+    facts.map((fact) => fact.resumed),
+    [false, true, false, false],
+  );
+  lane.close();
+  await upstream.close();
 });
 
 test('an abort during the handshake closes the socket at once', async () => {

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
-import { TCP_KEEPALIVE_MS } from '../core/limits.ts';
+import { TCP_KEEPALIVE_MS, TLS_VERIFIED_MS_MAX } from '../core/limits.ts';
 import { connectFailure, type DialFailure, tlsFailure } from './failure.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -18,9 +18,32 @@ export interface Dialled {
   readonly protocol: 'h1' | 'h2';
 }
 
-/** The last TLS session of one upstream and identity, for resumption. */
-export interface Ticket {
-  session: Buffer | null;
+/**
+ * The last TLS session of one upstream and identity, for resumption. A resumed session shows no certificate,
+ * so it counts for a while only: one that has expired since, or is no longer trusted, must be noticed.
+ */
+export class Ticket {
+  #session: Buffer | null = null;
+  /** When a certificate was verified, Unix ms: a machine that slept, or whose clock was set, looks again. */
+  #verifiedMs = 0;
+
+  get session(): Buffer | null {
+    const age = Date.now() - this.#verifiedMs;
+    return age >= 0 && age < TLS_VERIFIED_MS_MAX ? this.#session : null;
+  }
+
+  keep(session: Buffer): void {
+    this.#session = session;
+  }
+
+  forget(): void {
+    this.#session = null;
+  }
+
+  /** A certificate was shown, and is right. */
+  verified(): void {
+    this.#verifiedMs = Date.now();
+  }
 }
 
 export interface DialEvents {
@@ -59,9 +82,20 @@ export function dial(
   tcp.on('error', (error) => {
     fail(secure === null ? connectFailure(error) : tlsFailure(error, false));
   });
-  let deadline = setTimeout(() => {
-    fail({ code: 'connect_timeout', phase: 'connect', detail: `no connection in ${connectMs} ms` });
-  }, connectMs);
+  let deadline = within(connectMs, {
+    code: 'connect_timeout',
+    phase: 'connect',
+    detail: `no connection in ${connectMs} ms`,
+  });
+
+  /** The time begins anew where the machine slept: what is waited for may be here, unread. */
+  function within(ms: number, failure: DialFailure): NodeJS.Timeout {
+    const timer = setTimeout(() => {
+      if (upstream.wake.justWoke()) timer.refresh();
+      else fail(failure);
+    }, ms);
+    return timer;
+  }
 
   function settle(): boolean {
     if (over) return false;
@@ -88,9 +122,11 @@ export function dial(
       return;
     }
     clearTimeout(deadline);
-    deadline = setTimeout(() => {
-      fail({ code: 'connect_timeout', phase: 'tls', detail: `no TLS session in ${tlsMs} ms` });
-    }, tlsMs);
+    deadline = within(tlsMs, {
+      code: 'connect_timeout',
+      phase: 'tls',
+      detail: `no TLS session in ${tlsMs} ms`,
+    });
     secure = handshake(upstream, tcp, offerH2, ticket, ready, fail);
   });
 
@@ -110,6 +146,7 @@ function handshake(
   fail: (failure: DialFailure) => void,
 ): TLSSocket {
   const { host } = upstream.config;
+  const { session } = ticket;
   const socket = connectTls({
     socket: tcp,
     host,
@@ -117,27 +154,29 @@ function handshake(
     secureContext: upstream.secureContext(),
     ALPNProtocols: offerH2 ? ALPN_H2 : ALPN_H1,
     rejectUnauthorized: true,
-    ...(ticket.session === null ? {} : { session: ticket.session }),
+    ...(session === null ? {} : { session }),
   });
   // A ticket counts only once its session was verified; before that it waits here.
   let early: Buffer | null = null;
   let verified = false;
   socket.on('error', (error) => {
     // A session that spoilt this handshake must not spoil the next.
-    if (!verified) ticket.session = null;
-    fail(tlsFailure(error, Boolean(socket.authorizationError)));
+    if (!verified) ticket.forget();
+    const failure = tlsFailure(error, Boolean(socket.authorizationError));
+    fail({ ...failure, detail: `${host}: ${failure.detail}` });
   });
   socket.once('close', () => {
     fail({ code: 'closed', phase: 'tls', detail: 'closed during the TLS handshake' });
   });
-  socket.on('session', (session) => {
-    if (verified) ticket.session = session;
-    else early = session;
+  socket.on('session', (fresh) => {
+    if (verified) ticket.keep(fresh);
+    else early = fresh;
   });
   socket.once('secureConnect', () => {
     assert(socket.authorized, 'an upstream certificate is always verified');
     verified = true;
-    if (early !== null) ticket.session = early;
+    if (!socket.isSessionReused()) ticket.verified();
+    if (early !== null) ticket.keep(early);
     ready(socket, socket.alpnProtocol === 'h2' ? 'h2' : 'h1', socket.isSessionReused());
   });
   return socket;

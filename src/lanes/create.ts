@@ -13,6 +13,7 @@ import { createPool } from './pool.ts';
 import { prepareKeyed } from './prepare-keyed.ts';
 import { preparePassthrough } from './prepare-passthrough.ts';
 import { describeUpstream, POOL_LIMITS, type PoolLimits, type Upstream } from './upstream.ts';
+import type { Surroundings } from './wakefulness.ts';
 
 export interface LanesOptions {
   /** Protocol towards upstreams. */
@@ -22,6 +23,8 @@ export interface LanesOptions {
   readonly onSession?: (fact: ConnectionFact) => void;
   /** Other bounds of the pools than those of `limits.ts`. */
   readonly limits?: Partial<PoolLimits>;
+  /** Other clocks and addresses than the machine's. */
+  readonly surroundings?: Surroundings;
 }
 
 /** Makes the lanes of a configuration; nothing is connected yet. */
@@ -37,6 +40,7 @@ export function createLanes(
       options.timeouts,
       { ...POOL_LIMITS, ...options.limits },
       options.onSession ?? (() => {}),
+      options.surroundings,
     );
     lanes.set(name, createLane(config, upstream, foreignSecrets(configs, config), options.http2));
   }

@@ -14,7 +14,8 @@ test('errors of the system have stable codes', () => {
     ['ENETUNREACH', 'unreachable'],
     ['ETIMEDOUT', 'connect_timeout'],
     ['ECONNRESET', 'reset'],
-    ['EMFILE', 'unreachable'],
+    ['EADDRNOTAVAIL', 'unreachable'],
+    ['EMFILE', 'no_descriptor'],
   ] as const) {
     assert.equal(connectFailure(errno(code)).code, expected);
   }

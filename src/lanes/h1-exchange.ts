@@ -72,10 +72,14 @@ export class H1Exchange implements Outbound {
     this.#events = events;
     this.#restedMs = restedMs;
     this.#lengthLeft = framing.kind === 'length' ? framing.length : null;
-    this.#watchdog = new Watchdog(connection.upstream.timeouts, (waiting) => {
-      if (waiting === 'head') this.fail('head_timeout', 'no answer in time');
-      else this.fail('idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent');
-    });
+    this.#watchdog = new Watchdog(
+      connection.upstream.timeouts,
+      connection.upstream.wake,
+      (waiting) => {
+        if (waiting === 'head') this.fail('head_timeout', 'no answer in time');
+        else this.fail('idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent');
+      },
+    );
   }
 
   /** Sends the head; the whole request where it has no body. */

@@ -52,7 +52,7 @@ export class H1Pool implements H1Owner {
   /** Drops idle connections at once and busy ones when their exchange ends. */
   close(): void {
     this.#closed = true;
-    this.#dropIdle();
+    this.dropIdle();
   }
 
   onIdle(connection: H1Connection): void {
@@ -73,7 +73,7 @@ export class H1Pool implements H1Owner {
   }
 
   onStale(): void {
-    this.#dropIdle();
+    this.dropIdle();
   }
 
   onExpired(restedMs: number): void {
@@ -96,7 +96,8 @@ export class H1Pool implements H1Owner {
     }
   }
 
-  #dropIdle(): void {
+  /** Lets go of what rests, whatever it was good for. */
+  dropIdle(): void {
     if (this.#sweep !== null) clearTimeout(this.#sweep);
     this.#sweep = null;
     for (const connection of [...this.#idle]) connection.destroy();

@@ -63,7 +63,7 @@ export class H2Exchange implements Outbound {
     this.#events = events;
     this.#restedMs = restedMs;
     this.#owed = bodyBytes;
-    this.#watchdog = new Watchdog(session.upstream.timeouts, (waiting) => {
+    this.#watchdog = new Watchdog(session.upstream.timeouts, session.upstream.wake, (waiting) => {
       if (waiting === 'head') this.#fail('head_timeout', 'no answer in time');
       else this.#fail('idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent');
     });

@@ -125,7 +125,7 @@ test('an idle session is pinged and stays while the peer answers', async () => {
   const rig = await scriptH2(
     keys,
     (stream) => stream.respond({ ':status': 200 }, { endStream: true }),
-    { lane: { limits: { h2PingMs: 10 } } },
+    { lane: { limits: { h2PingMs: 400 } } },
   );
   await open(rig).end;
   for (let i = 0; i < 3; i += 1) {

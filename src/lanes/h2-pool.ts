@@ -95,6 +95,11 @@ export class H2Pool implements H2Owner {
     for (const session of [...this.#sessions]) session.close();
   }
 
+  /** New streams go on new sessions: those that are here may be dead. Open streams go on. */
+  renew(): void {
+    for (const session of [...this.#sessions]) session.retire();
+  }
+
   onRoom(session: H2Session): void {
     this.#serve();
     if (this.#closed && session.streams === 0) session.close();

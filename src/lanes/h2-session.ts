@@ -172,6 +172,16 @@ export class H2Session {
     if (!this.session.closed && !this.session.destroyed) this.session.close();
   }
 
+  /** Takes no more streams; at once where none is open, since nobody may be there to end it with. */
+  retire(): void {
+    if (this.streams > 0) {
+      this.close();
+      return;
+    }
+    this.#drain();
+    this.session.destroy();
+  }
+
   /** For the timer only: ages, and pings while idle. */
   tick(): void {
     const { session } = this;

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { POOL_IDENTITIES_MAX, POOL_IDLE_MS_MIN } from '../core/limits.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 import { Attempt } from './attempt.ts';
-import { dial, type Ticket } from './connect.ts';
+import { dial, Ticket } from './connect.ts';
 import { type DialFailure, errorDetail } from './failure.ts';
 import { type EncodedRequest, encodeRequest } from './h1-exchange.ts';
 import { H1Pool } from './h1-pool.ts';
@@ -32,6 +32,12 @@ interface Connections {
 export function createPool(upstream: Upstream): Pool {
   const identities = new Map<string, Connections>();
   let closed = false;
+  upstream.wake.start(() => {
+    for (const { h1, h2 } of identities.values()) {
+      h1.dropIdle();
+      h2.renew();
+    }
+  });
 
   let latest = '';
 
@@ -50,6 +56,7 @@ export function createPool(upstream: Upstream): Pool {
   return {
     open(prepared, events) {
       assert(prepared.identity.startsWith(`${upstream.lane}/`), 'prepared for another lane');
+      upstream.wake.look();
       const connections = connectionsOf(prepared.identity);
       let request: EncodedRequest;
       try {
@@ -61,6 +68,7 @@ export function createPool(upstream: Upstream): Pool {
     },
     close() {
       closed = true;
+      upstream.wake.stop();
       for (const { h1, h2 } of identities.values()) {
         h1.close();
         h2.close();
@@ -81,7 +89,7 @@ export function createPool(upstream: Upstream): Pool {
 }
 
 function createConnections(upstream: Upstream, closed: boolean): Connections {
-  const ticket: Ticket = { session: null };
+  const ticket = new Ticket();
   const h1 = new H1Pool(upstream);
   const h2 = new H2Pool(upstream, ticket, {
     adopt: (socket, attempt) =>
@@ -115,6 +123,7 @@ function openOn(
   const mayBeH2 = canBeH2(upstream, request.prepared);
   const byH2 = mayBeH2 && !isBetterH1(upstream, h2, request.prepared, bodyBytes);
   const hasRested = (byH2 ? h2.restedMs(bodyBytes) : h1.restedMs) >= POOL_IDLE_MS_MIN;
+  if (hasRested) upstream.wake.lookAround();
   if (!hasRested) {
     const exchange = byH2
       ? h2.available(bodyBytes)?.start(request.prepared, events)

@@ -10,6 +10,7 @@ import type { Field, Fields, Framing, RequestHead, ResponseHead } from '../core/
 import type { ByteStream, OutboundEvents, UpstreamFailure } from '../core/ports.ts';
 import { createLanes, type LanesOptions } from './create.ts';
 import type { Lane, LaneRequest } from './lane.ts';
+import type { Surroundings } from './wakefulness.ts';
 
 export const TIMEOUTS: Timeouts = {
   connectMs: 5_000,
@@ -17,6 +18,9 @@ export const TIMEOUTS: Timeouts = {
   headMs: 5_000,
   idleMs: 5_000,
 };
+
+/** A machine that never sleeps, for tests in which time passes that no timer hears of. */
+export const AWAKE: Surroundings = { now: () => 0, wall: () => 0, network: () => null };
 
 /** What a scripted upstream proves itself with. */
 export interface ServerKeys {
@@ -159,6 +163,7 @@ export function laneTo(upstream: UpstreamConfig, options: Partial<LanesOptions> 
   const lane = createLanes(new Map([[config.name, config]]), {
     http2: 'follow',
     timeouts: TIMEOUTS,
+    surroundings: AWAKE,
     ...options,
   }).get(config.name);
   if (lane === undefined) throw new Error('no lane');

@@ -12,12 +12,16 @@ import {
   H2_STREAMS_PER_SESSION_MAX,
   POOL_IDLE_MS_MAX,
   POOL_IDLE_SOCKETS_MAX,
+  WAKE_BEAT_MS,
+  WAKE_DRIFT_MS_MAX,
+  WAKE_LATE_MS_MAX,
 } from '../core/limits.ts';
 import { IdleTrust } from './idle-trust.ts';
 import type { ConnectionFact } from './lane.ts';
+import { MACHINE, type Surroundings, Wakefulness, type WakeLimits } from './wakefulness.ts';
 
 /** Bounds of the pools; those of `limits.ts` unless a test needs smaller ones. */
-export interface PoolLimits {
+export interface PoolLimits extends WakeLimits {
   readonly idleMs: number;
   readonly idleSocketsMax: number;
   readonly h2StreamsMax: number;
@@ -33,6 +37,9 @@ export const POOL_LIMITS: PoolLimits = {
   h2SessionsMax: H2_SESSIONS_MAX,
   h2PingMs: H2_PING_MS,
   alpnMemoryMs: ALPN_MEMORY_MS_MAX,
+  wakeBeatMs: WAKE_BEAT_MS,
+  wakeLateMs: WAKE_LATE_MS_MAX,
+  wakeDriftMs: WAKE_DRIFT_MS_MAX,
 };
 
 export interface Upstream {
@@ -44,6 +51,8 @@ export interface Upstream {
   readonly limits: PoolLimits;
   /** How long its idle connections are good for. */
   readonly idle: IdleTrust;
+  /** Whether what rested may have died in a sleep of the machine. */
+  readonly wake: Wakefulness;
   /** The one secure context of all its connections: parsing roots for each cost 1.7 ms (DESIGN). */
   secureContext(): SecureContext;
   /** Told of every connection that became ready. */
@@ -63,6 +72,7 @@ export function describeUpstream(
   timeouts: Timeouts,
   limits: PoolLimits,
   onSession: (fact: ConnectionFact) => void,
+  surroundings: Surroundings = MACHINE,
 ): Upstream {
   const port = config.port === DEFAULT_PORTS[config.scheme] ? null : config.port;
   let context: SecureContext | null = null;
@@ -73,10 +83,13 @@ export function describeUpstream(
     timeouts,
     limits,
     idle: new IdleTrust(limits.idleMs),
+    wake: new Wakefulness(limits, surroundings),
     secureContext() {
-      context ??= createSecureContext(
-        config.ca === null ? {} : { ca: [...getCACertificates('default'), config.ca] },
-      );
+      context ??= createSecureContext({
+        // Said, since NODE_OPTIONS could allow less.
+        minVersion: 'TLSv1.2',
+        ...(config.ca === null ? {} : { ca: [...getCACertificates('default'), config.ca] }),
+      });
       return context;
     },
     onSession,

@@ -4,20 +4,29 @@
  * - The request is not yet taken by the system: `idleMs` without progress.
  * - It is sent whole and no head has come: `headMs` since its last byte, or since an interim answer.
  * - The answer is under way: `idleMs` of silence.
+ * - The machine slept meanwhile: the time begins anew, since what is waited for may be here, unread.
  * - The client is waited for (more of the request, or room for the answer): no timer, the edge has its own.
  */
 import type { Timeouts } from '../config/types.ts';
+import type { Wakefulness } from './wakefulness.ts';
 
 export type Waiting = 'client' | 'send' | 'head' | 'body';
 
 export class Watchdog {
   readonly #timeouts: Timeouts;
+  readonly #wake: Pick<Wakefulness, 'justWoke'>;
   readonly #onTimeout: (waiting: Waiting) => void;
   #timer: NodeJS.Timeout | null = null;
   #waiting: Waiting = 'client';
 
-  constructor(timeouts: Timeouts, onTimeout: (waiting: Waiting) => void) {
+  /** @param wake tells whether a timer fires because the machine slept */
+  constructor(
+    timeouts: Timeouts,
+    wake: Pick<Wakefulness, 'justWoke'>,
+    onTimeout: (waiting: Waiting) => void,
+  ) {
     this.#timeouts = timeouts;
+    this.#wake = wake;
     this.#onTimeout = onTimeout;
   }
 
@@ -49,6 +58,10 @@ export class Watchdog {
   fire(): void {
     const waiting = this.#waiting;
     this.stop();
+    if (this.#wake.justWoke()) {
+      this.watch(waiting);
+      return;
+    }
     this.#onTimeout(waiting);
   }
 }

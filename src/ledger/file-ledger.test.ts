@@ -110,7 +110,7 @@ test('a full disk under one file leaves the other one working, and both are in t
   assert.match(ledger.stats().fault ?? '', /anomalies\.jsonl.*ENOSPC/);
   assert.equal(ledger.stats().written, 1);
   await ledger.close();
-  assert.equal(faults.length, 1);
+  assert.equal(faults.length, 2);
   assert.equal(ledger.stats().anomalies.dropped, 1);
 });
 

@@ -22,6 +22,8 @@ export interface LedgerOptions {
   readonly queueMax?: number;
   /** Called once for each episode in which a file can not be written. */
   onFault(message: string): void;
+  /** Called once at the end of such an episode, with what it cost. */
+  onMended?(message: string): void;
 }
 
 /** Facts of the usage file, and beside them those of the anomalies. */
@@ -61,6 +63,7 @@ export function openLedger(options: LedgerOptions): FileLedger {
       filesMax: options.filesMax ?? LEDGER_FILES_MAX,
       queueMax: options.queueMax ?? LEDGER_QUEUE_BYTES_MAX,
       onFault: options.onFault,
+      onMended: (message) => options.onMended?.(message),
       onTorn: (bytes) => recordTorn(name, bytes),
     });
   const usage = openFile(USAGE_FILE);

@@ -12,7 +12,9 @@ import {
   fchmod,
   fstat,
   mkdir,
+  mkdirSync,
   open,
+  openSync,
   read,
   type Stats,
   stat,
@@ -42,7 +44,13 @@ const DIRECTORY_MODE = 0o700;
 const OTHERS_MASK = 0o077;
 const NEWLINE = 0x0a;
 /** Readable too, since the last line is looked at. */
-export const OPEN_FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
+const OPEN_FLAGS = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT;
+
+/**
+ * Ends a part of a record, so that no reader takes the next one for its rest: behind a colon a JSON
+ * parser looks for the value on the next line.
+ */
+export const TORN_END = '!\n';
 
 /** How much of a piece was written, and why not the rest. */
 export interface Written {
@@ -58,6 +66,8 @@ export interface Handle {
   readonly tornBytes: number | null;
   /** Appends a piece. One at a time. Never rejects. */
   write(piece: string): Promise<Written>;
+  /** No name leads to it any more. Never rejects. */
+  isRemoved(): Promise<boolean>;
   /** Never rejects. */
   close(): Promise<void>;
 }
@@ -65,18 +75,21 @@ export interface Handle {
 /**
  * Opens a file for appending and makes it, its directory too, where it does not exist.
  *
- * @param mend close a last line that was left without its end; only for the first open of a process,
- *   since later such a line may be another process's write under way
+ * A last line that was left without its end is closed, but in the file that was open before: there it
+ * may be another process's write under way.
+ *
+ * @param knownInode of the file that was open before, or null
  * @throws the system's error
  */
-export async function openHandle(path: string, mend: boolean): Promise<Handle> {
+export async function openHandle(path: string, knownInode: number | null): Promise<Handle> {
   await makePrivateDirectory(dirname(path));
   const fd = await openFile(path, OPEN_FLAGS, FILE_MODE);
   try {
     const before = await statOpen(fd);
     // Only a file: the ledger may be a link to a device, whose mode is not ours to change.
     if (before.isFile() && (before.mode & OTHERS_MASK) !== 0) await changeModeOpen(fd, FILE_MODE);
-    const tornBytes = mend && before.isFile() ? await mendLastLine(fd) : null;
+    const isNew = before.isFile() && before.ino !== knownInode;
+    const tornBytes = isNew ? await mendLastLine(fd) : null;
     return makeHandle(fd, await statOpen(fd), tornBytes);
   } catch (error) {
     await closeFile(fd);
@@ -109,8 +122,9 @@ async function makePrivateDirectory(directory: string): Promise<void> {
 async function mendLastLine(fd: number): Promise<number | null> {
   const line = await unfinishedLine(fd);
   if (line === null) return null;
-  await writeFile(fd, '\n');
-  return isRecord(line.toString()) ? null : line.length;
+  const isWhole = isRecord(line.toString());
+  await writeFile(fd, isWhole ? '\n' : TORN_END);
+  return isWhole ? null : line.length;
 }
 
 /**
@@ -168,6 +182,10 @@ function makeHandle(fd: number, stats: Stats, tornBytes: number | null): Handle 
         sonic.write(piece);
       });
     },
+    async isRemoved() {
+      const now = await statOpen(fd).catch(() => stats);
+      return now.nlink === 0;
+    },
     close() {
       return new Promise((resolve) => {
         sonic.once('close', resolve);
@@ -176,4 +194,10 @@ function makeHandle(fd: number, stats: Stats, tornBytes: number | null): Handle 
       });
     },
   };
+}
+
+/** Opens it at once, for what is written at the end of the process. @throws the system's error */
+export function openForLastWrite(path: string): number {
+  mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
+  return openSync(path, OPEN_FLAGS, FILE_MODE);
 }

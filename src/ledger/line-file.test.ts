@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { linesOf, temporaryDirectory } from './fixtures.test.ts';
 import { LineFile, type LineFileOptions } from './line-file.ts';
@@ -140,8 +141,9 @@ test('a full disk is reported once, costs no line, and is over when there is roo
   symlinkSync('/dev/full', path);
   file.append('c');
   await file.close();
-  assert.equal(faults.length, 2);
-  assert.equal(file.stats().dropped, 1);
+  assert.equal(faults.length, 3);
+  assert.match(faults[2] ?? '', /usage\.jsonl could not be written to its end; lines lost: 3$/);
+  assert.equal(file.stats().dropped, 3);
   assert.equal(statSync('/dev/full').mode & 0o777, 0o666, 'a device keeps its mode');
 });
 
@@ -156,7 +158,8 @@ test('while the disk is full the queue stays within its bound', async (t) => {
   assert.ok(dropped > 900 && dropped < 1_000);
   await file.close();
   assert.equal(file.stats().dropped, 1_000);
-  assert.equal(faults.length, 1);
+  assert.equal(faults.length, 2);
+  assert.match(faults[1] ?? '', /lines lost: 1000$/);
 });
 
 test('a directory that can not be made is reported once and tried again', async (t) => {
@@ -225,10 +228,34 @@ for (const how of ['removed', 'moved'] as const) {
     else renameSync(path, `${path}.old`);
     file.append('b');
     await file.close();
-    assert.deepEqual(linesOf(path), ['b']);
+    // What was written a moment before may have gone nowhere, so it is written again.
+    assert.deepEqual(linesOf(path), how === 'removed' ? ['a', 'b'] : ['b']);
     if (how === 'moved') assert.deepEqual(linesOf(`${path}.old`), ['a']);
   });
 }
+
+test('a file that is removed comes back with its last lines, also where no other follows', async (t) => {
+  const { file, path } = openIn(temporaryDirectory(t), { checkMs: 20 });
+  appendAll(file, numbered(3));
+  await file.flush();
+  rmSync(join(path, '..'), { recursive: true });
+  while (!existsSync(path) || linesOf(path).length < 3) await wait(5);
+  await file.close();
+  assert.deepEqual(linesOf(path), numbered(3));
+  assert.equal(file.stats().written, 3);
+});
+
+test('a file that is put in the place of another is ended where it was torn', async (t) => {
+  const { file, path } = openIn(temporaryDirectory(t));
+  file.append('{"ts":1}');
+  await file.flush();
+  rmSync(path);
+  writeFileSync(path, '{"ts":0}\n{"ts":5');
+  file.reopen();
+  file.append('{"ts":2}');
+  await file.close();
+  assert.deepEqual(linesOf(path), ['{"ts":0}', '{"ts":5!', '{"ts":1}', '{"ts":2}']);
+});
 
 test('asked to reopen, the file is let go of at once', async (t) => {
   const { file, path } = openIn(temporaryDirectory(t), { checkMs: 60_000 });
@@ -296,7 +323,7 @@ test('half a line at the end of the file is kept as a line of its own and report
   writeFileSync(path, '{"ts":1}\n{"ts":2,"ri');
   file.append('{"ts":3}');
   await file.close();
-  assert.deepEqual(linesOf(path), ['{"ts":1}', '{"ts":2,"ri', '{"ts":3}']);
+  assert.deepEqual(linesOf(path), ['{"ts":1}', '{"ts":2,"ri!', '{"ts":3}']);
   assert.deepEqual(torn, [11]);
 });
 

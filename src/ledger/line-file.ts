@@ -9,11 +9,11 @@
  * whole lines. All of it is asynchronous but `closeSync`, which is for the end of the process.
  */
 import { strict as assert } from 'node:assert';
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, writeSync } from 'node:fs';
 import { LEDGER_BATCH_BYTES_MAX, LEDGER_CHECK_MS, LEDGER_GATHER_MS } from '../core/limits.ts';
 import { codeOf, pruneRotated, rotate } from './files.ts';
-import { type Handle, leadsTo, OPEN_FLAGS, openHandle } from './handle.ts';
+import { type Handle, leadsTo, openForLastWrite, openHandle, TORN_END } from './handle.ts';
+import { type Line, RecentLines } from './recent-lines.ts';
 
 export interface LineFileOptions {
   readonly path: string;
@@ -25,8 +25,10 @@ export interface LineFileOptions {
   readonly queueMax: number;
   /** Time between looks for a moved file, and between tries, ms. */
   readonly checkMs?: number;
-  /** Called once for each episode in which the file can not be written. */
+  /** Called once for each episode in which the file can not be written, and where it cost lines at the end. */
   onFault(message: string): void;
+  /** Called once at the end of such an episode. */
+  onMended?(message: string): void;
   /** Called where the file ended in half a line, which now stands as a line of its own. */
   onTorn?(bytes: number): void;
 }
@@ -40,12 +42,6 @@ export interface LineFileStats {
   readonly fault: string | null;
 }
 
-interface Line {
-  /** With its newline. */
-  readonly text: string;
-  readonly bytes: number;
-}
-
 interface Waiter {
   /** Resolved once this many lines were written. */
   readonly written: number;
@@ -57,6 +53,7 @@ export class LineFile {
   readonly #options: LineFileOptions;
   readonly #checkMs: number;
   readonly #queue: Line[] = [];
+  readonly #recent: RecentLines;
   /** Bytes queued or under way. */
   #queuedBytes = 0;
   /** Lines of the write under way: the system may still take them. */
@@ -64,13 +61,16 @@ export class LineFile {
   #written = 0;
   #dropped = 0;
   #fault: string | null = null;
+  /** Lines dropped up to the last write that went well. */
+  #droppedBefore = 0;
   #rotationFault = false;
   #handle: Handle | null = null;
   #size = 0;
   #rotateAtBytes: number;
   #checkedAtMs = 0;
   #reopenAsked = false;
-  #openedOnce = false;
+  /** The file that was open last, or null. */
+  #knownInode: number | null = null;
   #pumping = false;
   #closed = false;
   #retry: NodeJS.Timeout | null = null;
@@ -78,6 +78,8 @@ export class LineFile {
   #wroteAtMs = Number.NEGATIVE_INFINITY;
   /** Runs while lines gather. */
   #gathering: NodeJS.Timeout | null = null;
+  /** Looks once more after the last line. */
+  #lastLook: NodeJS.Timeout | null = null;
   readonly #waiters: Waiter[] = [];
 
   constructor(options: LineFileOptions) {
@@ -85,6 +87,7 @@ export class LineFile {
     this.#options = options;
     this.#checkMs = options.checkMs ?? LEDGER_CHECK_MS;
     this.#rotateAtBytes = options.bytesMax;
+    this.#recent = new RecentLines(options.queueMax);
   }
 
   /** Opens the file now rather than with the first line. */
@@ -141,8 +144,9 @@ export class LineFile {
   async close(): Promise<void> {
     this.#closed = true;
     await this.flush();
+    if (this.#recent.count > 0) await this.#lookAgain();
     this.#stopRetry();
-    this.#dropQueue();
+    if (this.#queue.length > 0) this.#lost();
     await this.#closeHandle();
   }
 
@@ -165,7 +169,7 @@ export class LineFile {
       }
     } catch (error) {
       this.#failed(error);
-      this.#dropQueue();
+      this.#lost();
     } finally {
       if (opened && fd !== null) closeSync(fd);
     }
@@ -202,15 +206,28 @@ export class LineFile {
     }
     this.#pumping = false;
     this.#settleWaiters(true);
-    if (this.#queue.length === 0 || this.#closed) return;
-    if (this.#fault === null) this.#wakeSoon();
-    else this.#retry = setTimeout(() => this.#wake(), this.#checkMs).unref();
+    if (this.#closed) return;
+    if (this.#queue.length > 0) {
+      if (this.#fault === null) this.#wakeSoon();
+      else this.#retry = setTimeout(() => this.#wake(), this.#checkMs).unref();
+    } else if (this.#recent.count > 0) {
+      this.#lastLook ??= setTimeout(() => void this.#lookAgain(), this.#checkMs).unref();
+    }
   }
 
   /** Lines wait that may not gather: somebody waits for them, or they fill a write already. */
   #isWanted(): boolean {
     if (this.#queue.length === 0) return false;
     return this.#waiters.length > 0 || this.#queuedBytes >= LEDGER_BATCH_BYTES_MAX;
+  }
+
+  /** Whether what was written last is where it belongs; else it is written again. */
+  #lookAgain(): Promise<void> {
+    this.#checkedAtMs = Number.NEGATIVE_INFINITY;
+    return new Promise((resolve) => {
+      this.#waiters.push({ written: Number.POSITIVE_INFINITY, resolve });
+      this.#wake();
+    });
   }
 
   /** The right file is open and below its size. @throws the system's error */
@@ -227,15 +244,24 @@ export class LineFile {
   async #check(): Promise<void> {
     if (this.#handle === null) return;
     const found = this.#reopenAsked ? null : await leadsTo(this.#options.path, this.#handle);
+    const isRemoved = found === null && (await this.#handle.isRemoved());
     this.#checkedAtMs = performance.now();
     this.#reopenAsked = false;
+    const recent = this.#recent.take();
+    if (isRemoved) this.#writeAgain(recent);
     if (found === null) await this.#closeHandle();
     else this.#size = found.size;
   }
 
+  #writeAgain(lines: readonly Line[]): void {
+    this.#queue.unshift(...lines);
+    this.#written -= lines.length;
+    for (const line of lines) this.#queuedBytes += line.bytes;
+  }
+
   async #open(): Promise<Handle> {
-    const handle = await openHandle(this.#options.path, !this.#openedOnce);
-    this.#openedOnce = true;
+    const handle = await openHandle(this.#options.path, this.#knownInode);
+    this.#knownInode = handle.stats.ino;
     this.#reopenAsked = false;
     this.#checkedAtMs = performance.now();
     this.#size = handle.stats.size;
@@ -275,7 +301,8 @@ export class LineFile {
     this.#size += bytes;
     this.#settleBatch(batch, bytes);
     if (error !== null) throw error;
-    this.#fault = null;
+    if (this.#fault !== null) this.#mended();
+    this.#droppedBefore = this.#dropped;
   }
 
   #takeBatch(): Line[] {
@@ -297,6 +324,7 @@ export class LineFile {
       left -= line.bytes;
       done += 1;
       this.#queuedBytes -= line.bytes;
+      this.#recent.add(line);
     }
     this.#written += done;
     if (done === batch.length) return;
@@ -305,7 +333,9 @@ export class LineFile {
     if (cut !== undefined && left > 0) {
       // Others may have written behind the fragment, so it is ended, not continued.
       const whole = left === cut.bytes - 1;
-      rest[0] = whole ? { text: '\n', bytes: 1 } : { text: `\n${cut.text}`, bytes: cut.bytes + 1 };
+      rest[0] = whole
+        ? { text: '\n', bytes: 1 }
+        : { text: TORN_END + cut.text, bytes: cut.bytes + TORN_END.length };
       this.#queuedBytes += rest[0].bytes - cut.bytes;
     }
     this.#queue.unshift(...rest);
@@ -315,8 +345,7 @@ export class LineFile {
     for (let i = this.#waiters.length - 1; i >= 0; i -= 1) {
       const waiter = this.#waiters[i];
       if (waiter === undefined || !(all || this.#written >= waiter.written)) continue;
-      this.#waiters.splice(i, 1);
-      waiter.resolve();
+      this.#waiters.splice(i, 1)[0]?.resolve();
     }
   }
 
@@ -326,16 +355,26 @@ export class LineFile {
     if (first) this.#report(this.#fault);
   }
 
-  #report(message: string): void {
+  #mended(): void {
+    this.#fault = null;
+    const lost = this.#dropped - this.#droppedBefore;
+    const message = `${this.#options.path} is written again; lines lost meanwhile: ${lost}`;
+    this.#report(message, this.#options.onMended ?? (() => {}));
+  }
+
+  #report(message: string, to = this.#options.onFault): void {
     try {
-      this.#options.onFault(message);
+      to(message);
     } catch {
       // A log that fails must not stop the ledger that reports to it.
     }
   }
 
-  #dropQueue(): void {
+  /** What waits when the file closes. */
+  #lost(): void {
     this.#dropped += this.#queue.length;
+    const lost = this.#dropped - this.#droppedBefore;
+    this.#report(`${this.#options.path} could not be written to its end; lines lost: ${lost}`);
     for (const line of this.#queue) this.#queuedBytes -= line.bytes;
     this.#queue.length = 0;
   }
@@ -354,10 +393,7 @@ export class LineFile {
   #stopRetry(): void {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
+    if (this.#lastLook !== null) clearTimeout(this.#lastLook);
+    this.#lastLook = null;
   }
-}
-
-function openForLastWrite(path: string): number {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  return openSync(path, OPEN_FLAGS, 0o600);
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { openLedger } from '../ledger/file-ledger.ts';
 import { temporaryDirectory, usageRecord } from '../ledger/fixtures.test.ts';
 import { usageLine } from '../ledger/lines.ts';
 import { type Database, openDatabase } from './database.ts';
@@ -49,6 +50,29 @@ describe('a ledger that is reported on', () => {
     assert.deepEqual(ledger.files, ['usage-20261102T000000000Z.jsonl', 'usage.jsonl']);
     assert.equal(ledger.unreadable[0]?.file, 'usage-20261101T000000000Z.jsonl.gz');
     assert.doesNotMatch(ledger.unreadable[0]?.reason ?? '', /\n/);
+  });
+
+  test('may hold a record that was cut anywhere, which takes no other with it', async (t) => {
+    const logs = temporaryDirectory(t);
+    const path = join(logs, 'usage.jsonl');
+    const database = await openDatabase();
+    t.after(() => database.close());
+    // Behind a colon any value may follow, and the next record is one.
+    const cuts = [...ONE.matchAll(/[:,{"]/g)].map(({ index }) => index + 1);
+    for (const cut of cuts.filter((at) => ONE[at - 1] === ':' || at % 7 === 0)) {
+      writeFileSync(path, ONE + ONE.slice(0, cut));
+      const ledger = openLedger({ dir: logs, filterChain: false, onFault: assert.fail });
+      ledger.start();
+      for (let i = 0; i < 3; i += 1) ledger.record(usageRecord());
+      await ledger.close();
+      await loadLedger(database, logs, EVERYTHING);
+      const [extent] = await database.run('extent');
+      assert.deepEqual(
+        [Number(extent?.['records']), Number(extent?.['damaged'])],
+        [4, 1],
+        ONE.slice(0, cut),
+      );
+    }
   });
 
   test('that is rotated meanwhile is read again, and no record twice or never', async (t) => {

@@ -20,7 +20,12 @@ export async function writeWhole(path: string, text: string): Promise<void> {
     }
     await rename(pending, path);
   } catch (error) {
-    await rm(pending, { force: true });
-    throw error;
+    await rm(pending, { force: true }).catch(() => undefined);
+    throw naming(path, error);
   }
+}
+
+/** The error of a write does not know which file it was. */
+export function naming(path: string, error: unknown): unknown {
+  return error instanceof Error && !('path' in error) ? Object.assign(error, { path }) : error;
 }

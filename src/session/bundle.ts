@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
+import { naming } from '../reports/write.ts';
 import { SessionError } from './errors.ts';
 import { writtenFiles } from './places.ts';
 import { createFinder, type KnownSecret } from './secrets/finder.ts';
@@ -135,7 +136,7 @@ async function write(home: string, held: readonly Held[], now: number): Promise<
     return { path, files, bytes: out.bytesWritten };
   } catch (error) {
     await rm(draft, { force: true });
-    throw error;
+    throw naming(path, error);
   }
 }
 

@@ -19,6 +19,7 @@ interface Rig {
   readonly supervisor: Supervisor;
   readonly ends: (Exit & { unasked: boolean })[];
   readonly retries: unknown[];
+  readonly lost: number[];
   readonly prepared: WorkerProcess[];
   port(): number;
   spawned(): number;
@@ -28,6 +29,7 @@ interface Rig {
 function supervisorOf(t: Scene, workers: number, manners: readonly Manner[] = []): Rig {
   const ends: Rig['ends'] = [];
   const retries: unknown[] = [];
+  const lost: number[] = [];
   const prepared: WorkerProcess[] = [];
   let begun = 0;
   let bound = 0;
@@ -49,13 +51,14 @@ function supervisorOf(t: Scene, workers: number, manners: readonly Manner[] = []
     },
     prepare: async (worker) => void prepared.push(worker),
     onEnd: (_worker, exit, unasked) => void ends.push({ ...exit, unasked }),
+    onLost: (_worker, count) => void lost.push(count),
     onRetry: (reason) => void retries.push(reason),
   });
   t.after(async () => {
     supervisor.drain(0);
     await supervisor.closed;
   });
-  return { supervisor, ends, retries, prepared, port: () => bound, spawned: () => begun };
+  return { supervisor, ends, retries, lost, prepared, port: () => bound, spawned: () => begun };
 }
 
 interface Client {
@@ -102,6 +105,15 @@ test('a connection that a worker did not live to take goes to the next, whole', 
   assert.equal(said, 'hello');
   assert.notEqual(pid, first?.pid);
   assert.deepEqual(ends, [{ pid: first?.pid, code: null, signal: 'SIGKILL', unasked: true }]);
+});
+
+test('a connection that does not reach a worker is taken back, and tried again', async (t) => {
+  const { supervisor, port, lost } = supervisorOf(t, 1, ['misses-one']);
+  await supervisor.start();
+  const client = await connect(port());
+  const [, said] = await client.say('hello');
+  assert.equal(said, 'hello');
+  assert.deepEqual(lost, [1]);
 });
 
 test('a worker that is killed is replaced; who comes meanwhile waits and is served', async (t) => {

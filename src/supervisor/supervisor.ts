@@ -14,7 +14,7 @@ import {
   WORKER_WAIT_MS_MAX,
 } from '../core/limits.ts';
 import type { Address } from './messages.ts';
-import { type Exit, WorkerProcess } from './worker-process.ts';
+import { type Exit, type Handed, WorkerProcess } from './worker-process.ts';
 
 export interface SupervisorOptions {
   /** Worker processes, at least 1. */
@@ -29,14 +29,10 @@ export interface SupervisorOptions {
   prepare(worker: WorkerProcess): Promise<void>;
   /** A worker has ended; `unasked` where it had served and nobody here told it to end. */
   onEnd(worker: WorkerProcess, exit: Exit, unasked: boolean): void;
+  /** So many connections did not reach a worker that lives: it has no descriptor free. They are tried again. */
+  onLost(worker: WorkerProcess, count: number): void;
   /** A replacement did not start; the next try follows by itself. */
   onRetry(reason: unknown): void;
-}
-
-interface Waiting {
-  readonly socket: net.Socket;
-  /** On the monotonic clock, ms. */
-  readonly since: number;
 }
 
 const SWEEPS = 10;
@@ -50,7 +46,7 @@ export class Supervisor {
   readonly #dismissed = new Set<WorkerProcess>();
   readonly #closed = Promise.withResolvers<void>();
   readonly #sweep: NodeJS.Timeout;
-  #queue: Waiting[] = [];
+  #queue: Handed[] = [];
   #port: number | null = null;
   #draining = false;
   #turn = 0;
@@ -116,19 +112,24 @@ export class Supervisor {
     if (this.#workers.size === 0) this.#closed.resolve();
   }
 
-  #place(waiting: Waiting): void {
+  #place(waiting: Handed): void {
     const serving = this.workers.filter((worker) => worker.hasRoom);
     this.#turn += 1;
     const worker = serving[this.#turn % serving.length];
-    if (worker !== undefined) worker.hand(waiting.socket);
+    if (worker !== undefined) worker.hand(waiting);
     else if (this.#draining || this.#queue.length >= CLIENT_CONNECTIONS_MAX) {
       waiting.socket.destroy();
     } else this.#queue.push(waiting);
   }
 
   #serveQueue(): void {
+    this.#placeAgain(this.#queue.splice(0));
+    for (const worker of this.#workers) void worker.reclaim();
+  }
+
+  #placeAgain(connections: readonly Handed[]): void {
     const oldest = performance.now() - WORKER_WAIT_MS_MAX;
-    for (const waiting of this.#queue.splice(0)) {
+    for (const waiting of connections) {
       if (waiting.since < oldest) waiting.socket.destroy();
       else this.#place(waiting);
     }
@@ -142,8 +143,12 @@ export class Supervisor {
           void this.#replace(worker.servedMs);
         }
       },
-      onReturned: (sockets) => {
-        for (const socket of sockets) this.#place({ socket, since: performance.now() });
+      onReturned: (connections) => {
+        for (const { socket } of connections) this.#place({ socket, since: performance.now() });
+      },
+      onLost: (connections) => {
+        this.#options.onLost(worker, connections.length);
+        this.#placeAgain(connections);
       },
     });
     this.#workers.add(worker);

@@ -26,7 +26,16 @@ export interface WorkerEvents {
   /** It takes no more connections, for whatever reason; called once. */
   onLeaving(): void;
   /** Connections that it did not live to take. */
-  onReturned(sockets: readonly net.Socket[]): void;
+  onReturned(connections: readonly Handed[]): void;
+  /** Connections that did not reach it, which lives: it is out of file descriptors. */
+  onLost(connections: readonly Handed[]): void;
+}
+
+/** A connection on its way to a worker. */
+export interface Handed {
+  readonly socket: net.Socket;
+  /** When it came, on the monotonic clock, ms. */
+  readonly since: number;
 }
 
 type State = 'starting' | 'serving' | 'leaving' | 'gone';
@@ -44,10 +53,11 @@ export class WorkerProcess {
   readonly #child: ChildProcess;
   readonly #events: WorkerEvents;
   readonly #ready = Promise.withResolvers<Address>();
-  readonly #handed = new Map<number, net.Socket>();
+  readonly #handed = new Map<number, Handed>();
   readonly #asked = new Map<number, Answer>();
   #state: State = 'starting';
   #lastId = 0;
+  #isReclaiming = false;
 
   /** @param child just spawned, with a channel */
   constructor(child: ChildProcess, begin: ToWorker, events: WorkerEvents) {
@@ -88,10 +98,11 @@ export class WorkerProcess {
     this.servedMs = performance.now();
   }
 
-  hand(socket: net.Socket): void {
+  hand(handed: Handed): void {
+    const { socket } = handed;
     this.#lastId += 1;
     const id = this.#lastId;
-    this.#handed.set(id, socket);
+    this.#handed.set(id, handed);
     // Refused only where the channel is closed: then the process is about to be gone.
     this.#child.send({ kind: 'connection', id }, socket, { keepOpen: true }, () => undefined);
   }
@@ -109,6 +120,29 @@ export class WorkerProcess {
       clearTimeout(timer);
       this.#asked.delete(id);
     });
+  }
+
+  /**
+   * Takes back what did not reach it. A process without a free descriptor gets the message of a connection
+   * never; but messages come in order, so what it has not taken when it answers is not there.
+   */
+  async reclaim(): Promise<void> {
+    const ids = [...this.#handed.keys()];
+    if (ids.length === 0 || this.#isReclaiming) return;
+    this.#isReclaiming = true;
+    const isHere = await this.call('here').then(
+      () => true,
+      (error: unknown) => error instanceof WorkerFailure && error.code !== SILENT,
+    );
+    this.#isReclaiming = false;
+    if (!isHere) return;
+    const lost: Handed[] = [];
+    for (const id of ids) {
+      const handed = this.#handed.get(id);
+      if (handed !== undefined) lost.push(handed);
+      this.#handed.delete(id);
+    }
+    if (lost.length > 0) this.#events.onLost(lost);
   }
 
   /** Lets it finish what is open for `ms` at most. May be called again, with less time. */
@@ -132,7 +166,7 @@ export class WorkerProcess {
         this.#ready.reject(new WorkerFailure(message.failure));
         break;
       case 'taken':
-        this.#handed.get(message.id)?.destroy();
+        this.#handed.get(message.id)?.socket.destroy();
         this.#handed.delete(message.id);
         break;
       case 'answer':
@@ -173,7 +207,9 @@ export class WorkerProcess {
   }
 }
 
+const SILENT = 'worker_silent';
+
 function unanswered(pid: number): WorkerFailure {
   const message = `worker ${pid} did not answer`;
-  return new WorkerFailure({ code: 'worker_silent', message, exitCode: 1 });
+  return new WorkerFailure({ code: SILENT, message, exitCode: 1 });
 }

@@ -4,20 +4,17 @@
  *
  * The browser resolves no name and has an environment of its own.
  */
-import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { promisify } from 'node:util';
 import { type Browser, chromium } from 'playwright-core';
 import { type Cleanup, tempHome } from './home.ts';
+import { installPackage } from './packages.ts';
 
-const run = promisify(execFile);
 const PROGRAMS = [
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
   '/usr/bin/google-chrome',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
-const INSTALL_MS_MAX = 240_000;
 
 /**
  * The browser, closed after the test; or why there can be none.
@@ -55,18 +52,5 @@ function installed(): string | null {
 }
 
 async function install(): Promise<string | null> {
-  if (process.getuid?.() !== 0) return null;
-  const options = {
-    timeout: INSTALL_MS_MAX,
-    env: { ...APT, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
-  };
-  try {
-    await run('apt-get', ['update', '-qq'], options);
-    await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], options);
-  } catch {
-    return null;
-  }
-  return installed();
+  return (await installPackage('chromium')) ? installed() : null;
 }
-
-const APT = { DEBIAN_FRONTEND: 'noninteractive' };

@@ -6,7 +6,8 @@ import { ControlError } from '../../admin/types.ts';
 import { DRAIN_MS_MAX, LEASE_FIRST_MS_MAX } from '../../core/limits.ts';
 import { Fleet } from '../../fleet.ts';
 import type { Twin } from '../../twin/types.ts';
-import { describeFailure, EXIT } from '../failure.ts';
+import { checkLedger } from '../doctor/machine.ts';
+import { CliError, describeFailure, EXIT } from '../failure.ts';
 import { print, say } from '../output.ts';
 import { hasChangedSince } from '../program-files.ts';
 import { type CommonOptions, homeOf } from '../settings.ts';
@@ -25,12 +26,26 @@ export interface StartOptions extends CommonOptions {
 
 /** Runs the proxy. Resolves when it has ended. */
 export async function start(options: StartOptions): Promise<number> {
+  assertLedger(homeOf(options));
+  // Nobody may be left to read where it listens: it serves all the same.
+  process.stdout.removeAllListeners('error').on('error', () => undefined);
   const twin = options.twin === true ? await openTwin() : null;
   try {
     return await supervise(options, twin);
   } finally {
     await twin?.close();
   }
+}
+
+/**
+ * Who starts a proxy relies on its ledger. Where it can not be written from the start, there is none; what
+ * befalls it later is said, and the proxy goes on.
+ *
+ * @throws CliError
+ */
+function assertLedger(home: string): void {
+  const { level, message, mend } = checkLedger(home);
+  if (level === 'error') throw new CliError(`not started: ${message}\n  ${mend}`);
 }
 
 async function openTwin(): Promise<Twin> {

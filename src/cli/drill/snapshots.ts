@@ -1,5 +1,5 @@
 /** Snapshots of a long drill: the result so far as a file, and a line that says where it lies. */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Writes one value after the other, each to a file of its own. */
@@ -28,6 +28,7 @@ export function snapshotsIn(home: string, drill: string, now: Date): Snapshots {
         renameSync(`${path}.tmp`, path);
         return `snapshot ${path}`;
       } catch (error) {
+        rmSync(`${path}.tmp`, { force: true });
         return `no snapshot: ${path}: ${error instanceof Error ? error.message : String(error)}`;
       }
     },

@@ -12,6 +12,8 @@ export type Manner =
   | 'fails'
   /** It dies when it is handed a connection, before it takes it. */
   | 'dies-untaken'
+  /** The first connection does not reach it. */
+  | 'misses-one'
   /** It never says that it is ready, and exits. */
   | 'exits';
 
@@ -24,7 +26,8 @@ process.on('message', (message: ToWorker, socket?: net.Socket) => {
       begin(message.given as Manner);
       break;
     case 'connection':
-      if (socket !== undefined) take(message.id, socket);
+      if (manner === 'misses-one') miss(socket);
+      else if (socket !== undefined) take(message.id, socket);
       break;
     case 'call':
       if (message.name === 'silence') break;
@@ -50,6 +53,11 @@ function begin(given: Manner): void {
     return;
   }
   tell({ kind: 'ready', wanted: { host: '127.0.0.1', port: 0 } });
+}
+
+function miss(socket: net.Socket | undefined): void {
+  manner = 'well';
+  socket?.destroy();
 }
 
 function take(id: number, socket: net.Socket): void {
