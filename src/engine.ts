@@ -18,6 +18,7 @@ import { DRAIN_MS_MAX } from './core/limits.ts';
 import type { RoutingTable } from './core/route.ts';
 import type { Secret } from './core/secret.ts';
 import { createEdge, type EdgeLog, type EdgeSettings } from './edge/edge.ts';
+import { ownHostsOf } from './edge/own-hosts.ts';
 import { createLanes } from './lanes/create.ts';
 import type { Lane } from './lanes/lane.ts';
 import { openLedger } from './ledger/file-ledger.ts';
@@ -152,7 +153,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     interceptHosts: live.interceptHosts,
     token: live.config.listen.token,
     ownPort: boundPort,
-    ownHosts: [live.config.listen.host],
+    ownHosts: ownHostsOf(live.config.listen.host),
+    tunnels: live.config.tunnels,
   });
   const edge = createEdge({
     settings,
