@@ -15,6 +15,11 @@ export const FIELD_NAMES_MAX = 512;
 export const FIELD_NAME_CHARS_MAX = 64;
 /** Longest chunk-size line, extensions included (RFC 9112 section 7.1.1 asks for a limit). */
 export const CHUNK_LINE_BYTES_MAX = 1024;
+/**
+ * Interim answers (1xx) before the final one. They restart the timers of an upstream and are passed on
+ * without backpressure, so without a bound they could hold an exchange and fill memory for ever.
+ */
+export const INTERIM_ANSWERS_MAX = 100;
 /** Longest trailer section of a chunked message. */
 export const TRAILER_BYTES_MAX = 16 * 1024;
 

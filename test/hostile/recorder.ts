@@ -13,8 +13,8 @@ export interface Recorder {
   readonly requests: RecordedRequest[];
   /** All bytes that came, of all connections one after the other. */
   bytes(): number;
-  /** Connections that are open, one that is broken off not counted. */
-  readonly open: ReadonlySet<net.Socket>;
+  /** Connections accepted so far. */
+  opened(): number;
   /** Forgets what came. */
   clear(): void;
   /** What every further request is answered with: pieces, each written by itself; FIN behind them. */
@@ -30,8 +30,10 @@ export const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 export async function startRecorder(context: Cleanup): Promise<Recorder> {
   const open = new Set<net.Socket>();
   let bytes = 0;
+  let opened = 0;
   const server = net.createServer((socket) => {
     open.add(socket);
+    opened += 1;
     socket.on('error', () => {});
     socket.on('data', (piece: Buffer) => {
       bytes += piece.length;
@@ -45,7 +47,7 @@ export async function startRecorder(context: Cleanup): Promise<Recorder> {
   const recorder: Recorder = {
     port: (server.address() as net.AddressInfo).port,
     requests: [],
-    open,
+    opened: () => opened,
     bytes: () => bytes,
     clear() {
       bytes = 0;

@@ -1,0 +1,76 @@
+/**
+ * Every hostile answer of the catalogue, from a real upstream through the proxy to a real client: what
+ * the client gets, whether a part could be taken for the whole, whether the upstream's connection is
+ * used again; and that the next ordinary request gets its own answer.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import type { Cleanup } from '../support/home.ts';
+import { exchangeOnce } from '../support/raw-exchange.ts';
+import { ANSWER_CASES, ANSWER_GROUPS } from './answer-cases.ts';
+import { type HostilePlace, startPlace } from './place.ts';
+import { OK } from './recorder.ts';
+import type { HostileAnswer } from './types.ts';
+
+let place: HostilePlace;
+const cleanups: (() => Promise<void> | void)[] = [];
+const context: Cleanup = { after: (run) => void cleanups.unshift(run) };
+
+before(async () => {
+  place = await startPlace(context);
+});
+after(async () => {
+  for (const run of cleanups) await run();
+});
+
+type Shape = 'gateway' | 'connect';
+
+async function askOrdinary(shape: Shape): Promise<void> {
+  place.recorder.reply = () => ({ pieces: [OK], fin: false });
+  const { proxy, ca } = place.rig;
+  const next = await exchangeOnce(proxy, ca, shape, { method: 'GET', path: '/v1/ordinary' });
+  assert.deepEqual([next.status, next.body.toString(), next.whole], [200, 'ok', true]);
+}
+
+async function run(hostile: HostileAnswer, shape: Shape): Promise<void> {
+  const { recorder, rig } = place;
+  // Leaves exactly one idle connection, which the case takes.
+  await askOrdinary(shape);
+  const opened = recorder.opened();
+  recorder.reply = () => ({ pieces: hostile.pieces, fin: hostile.fin === true });
+  const method = hostile.method ?? 'GET';
+  const seen = await exchangeOnce(rig.proxy, rig.ca, shape, { method, path: '/v1/hostile' });
+  const expected = hostile.seen;
+  assert.equal(seen.status, expected.status);
+  assert.equal(seen.fields.get('x-lanekeeper-error') ?? null, expected.code ?? null);
+  assert.equal(seen.whole, expected.whole, 'whole by its own framing');
+  if (expected.body !== undefined) assertBody(seen.body.toString('latin1'), expected);
+  await askOrdinary(shape);
+  assert.equal(recorder.opened() - opened, expected.reused ? 0 : 1, 'new upstream connections');
+}
+
+/** A cut chunked body may end within its framing: what is there of it must be the beginning. */
+function assertBody(got: string, { body = '', whole }: HostileAnswer['seen']): void {
+  if (whole) assert.equal(got, body);
+  else assert(got.startsWith(body), got);
+}
+
+test('the names of the catalogue are unique', () => {
+  const names = ANSWER_CASES.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+});
+
+for (const { title, cases } of ANSWER_GROUPS) {
+  for (const shape of ['gateway', 'connect'] as const) {
+    describe(`${title} (${shape})`, () => {
+      for (const hostile of cases) test(hostile.name, () => run(hostile, shape));
+    });
+  }
+}
+
+test('one record for each exchange', async () => {
+  const count = 2 * 3 * ANSWER_CASES.length;
+  const records = await place.rig.records(count);
+  assert.equal(records.length, count);
+  assert.equal(place.rig.proxy.control.status().exchanges.open, 0);
+});
