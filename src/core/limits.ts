@@ -27,6 +27,13 @@ export const TRAILER_BYTES_MAX = 16 * 1024;
 export const HELD_BODY_BYTES_MAX = 33 * 1024 * 1024;
 /** All held request bodies of the process together; past it a request streams without a replay. */
 export const HELD_TOTAL_BYTES_MAX = 512 * 1024 * 1024;
+/** Node reads so much from a socket at once; a view of a byte of it keeps all of it alive. */
+export const READ_BYTES = 64 * 1024;
+/**
+ * A piece of a held body shorter than this is copied into a buffer of this size: each piece costs some
+ * 100 bytes besides, and keeps all of the read alive that it came in.
+ */
+export const HELD_PIECE_BYTES_MIN = 16 * 1024;
 /**
  * Bytes of a held body handed to a transport in one piece. What an HTTP/2 session has not sent yet counts
  * against its memory, and beyond that node:http2 refuses the answers of all its streams.
