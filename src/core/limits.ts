@@ -49,6 +49,8 @@ export const TAP_LINE_BYTES_MAX = 64 * 1024;
 export const TAP_VALUE_BYTES_MAX = 16 * 1024;
 /** Most decoded bytes that the tap reads of one encoded answer (a decompression bomb ends here). */
 export const TAP_DECODED_BYTES_MAX = 64 * 1024 * 1024;
+/** Largest zstd window, 8 MiB: what RFC 9659 allows a content coding. A decoder allocates it at once. */
+export const TAP_ZSTD_WINDOW_BITS_MAX = 23;
 /** Encoded bytes queued to the tap's decoder; past it the tap lets go and says so. */
 export const TAP_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** How long the record of an ended exchange waits for the tap's decoder. */
