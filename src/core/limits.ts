@@ -62,6 +62,11 @@ export const CLIENT_CONNECTIONS_MAX = 4096;
 export const OWN_FILES = 64;
 /** A client that has begun a request head must finish it within this time. */
 export const CLIENT_HEAD_MS_MAX = 60_000;
+/**
+ * A client that has begun a request body must send the next piece of it within this time; whoever is
+ * made to wait by us has all the time. Slow is allowed, silent is not: held bodies share one budget.
+ */
+export const CLIENT_BODY_IDLE_MS_MAX = 300_000;
 /** A client must finish the TLS handshake inside its tunnel within this time. */
 export const CLIENT_TLS_MS_MAX = 30_000;
 /**

@@ -15,6 +15,7 @@ import type { ErrorCode } from '../core/errors.ts';
 import { createRequestParser } from '../core/http1/request-parser.ts';
 import type { CodecError, CodecErrorCode } from '../core/http1/types.ts';
 import {
+  CLIENT_BODY_IDLE_MS_MAX,
   CLIENT_HEAD_MS_MAX,
   DRAIN_IDLE_MS,
   DRAIN_TUNNEL_MS,
@@ -75,6 +76,8 @@ export class Http1Connection implements Role, ExchangeLink {
   #probes = 0;
   /** One timer: for a partial head, an idle connection that drains, or a half-closed client. */
   #timer: NodeJS.Timeout | null = null;
+  /** Runs while more of a request body must come. */
+  #bodyTimer: NodeJS.Timeout | null = null;
 
   constructor(options: Http1ConnectionOptions) {
     this.#options = options;
@@ -205,6 +208,7 @@ export class Http1Connection implements Role, ExchangeLink {
   /** After bytes were read: what to wait for, and whether to read on. */
   #settle(): void {
     const exchange = this.#exchange;
+    this.#watchBody(exchange !== null && !exchange.isRequestEnded);
     const hasMore = !this.#parser.idle;
     if (hasMore && exchange === null && this.#timer === null) {
       this.#arm(CLIENT_HEAD_MS_MAX, this.#onHeadTimeout);
@@ -215,6 +219,19 @@ export class Http1Connection implements Role, ExchangeLink {
     if (mustHold) this.#socket.pause();
     else if (exchange === null || !exchange.isPaused) this.#socket.resume();
   }
+
+  #watchBody(isAwaited: boolean): void {
+    if (this.#bodyTimer !== null) clearTimeout(this.#bodyTimer);
+    this.#bodyTimer = isAwaited ? setTimeout(this.#onBodySilence, CLIENT_BODY_IDLE_MS_MAX) : null;
+  }
+
+  readonly #onBodySilence = (): void => {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    // Held up by us, or already answered: silence is not the client's fault, or nobody's concern.
+    if (exchange.isPaused || exchange.isAnswering) this.#watchBody(true);
+    else exchange.requestFailed('request_timeout', 'its body fell silent');
+  };
 
   readonly #onHeadTimeout = (): void => {
     this.refuse('request_timeout', '');
@@ -253,6 +270,7 @@ export class Http1Connection implements Role, ExchangeLink {
     this.#exchange = null;
     this.#options.context.counts.exchanges -= 1;
     this.#disarm();
+    this.#watchBody(false);
   }
 
   #close(): void {
@@ -273,6 +291,7 @@ export class Http1Connection implements Role, ExchangeLink {
     if (this.#isDetached) return;
     this.#isDetached = true;
     this.#disarm();
+    this.#watchBody(false);
     this.#socket.removeListener('data', this.#onData);
     this.#socket.removeListener('end', this.#onFin);
   }
