@@ -11,15 +11,17 @@ import type { HostileRequest } from './types.ts';
 export interface RequestGroup {
   readonly title: string;
   readonly cases: readonly HostileRequest[];
+  /** Gateways can be asked the same. */
+  readonly forPeers: boolean;
 }
 
 /** The catalogue, as the tables of the document have it. */
 export const REQUEST_GROUPS: readonly RequestGroup[] = [
-  { title: 'Lengths', cases: FRAMING_CASES },
-  { title: 'Chunks and trailers', cases: CHUNK_CASES },
-  { title: 'Lines, fields and Host', cases: LINE_CASES },
-  { title: 'The connection and the target', cases: FLOW_CASES },
-  { title: 'CONNECT and destinations', cases: CONNECT_CASES },
+  { title: 'Lengths', cases: FRAMING_CASES, forPeers: true },
+  { title: 'Chunks and trailers', cases: CHUNK_CASES, forPeers: true },
+  { title: 'Lines, fields and Host', cases: LINE_CASES, forPeers: true },
+  { title: 'The connection and the target', cases: FLOW_CASES, forPeers: true },
+  { title: 'CONNECT and destinations', cases: CONNECT_CASES, forPeers: false },
 ];
 
 /** The same, in one list. */
