@@ -3,11 +3,10 @@
  * decoded copy lets go at its bound, the ledger says so, and memory stays where it was.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { brotliCompressSync, constants, createZstdCompress, gzipSync } from 'node:zlib';
-import type { Cleanup } from '../support/home.ts';
 import { exchangeOnce } from '../support/raw-exchange.ts';
-import { type HostilePlace, startPlace } from './place.ts';
+import { sharedPlace } from './place.ts';
 
 const MIB = 1024 * 1024;
 /** Far below what the bombs unpack to, far above what the test itself needs. */
@@ -42,15 +41,15 @@ const BOMBS: readonly Bomb[] = [
     dropped: true,
   },
   {
-    name: 'brotli of 128 MiB in 200 bytes',
+    name: 'brotli of 80 MiB in 100 bytes',
     coding: 'br',
     pack: () =>
-      brotliCompressSync(Buffer.alloc(128 * MIB), {
+      brotliCompressSync(Buffer.alloc(80 * MIB), {
         params: { [constants.BROTLI_PARAM_QUALITY]: 3 },
       }),
     dropped: true,
   },
-  { name: 'zstd of 1 GiB', coding: 'zstd', pack: () => zstd(1_024, 23), dropped: true },
+  { name: 'zstd of 256 MiB', coding: 'zstd', pack: () => zstd(256, 23), dropped: true },
   {
     name: 'zstd that asks for a window of 128 MiB (RFC 9659: at most 8)',
     coding: 'zstd',
@@ -78,20 +77,12 @@ const BOMBS: readonly Bomb[] = [
 ];
 
 describe('decompression bombs', () => {
-  let place: HostilePlace;
+  const place = sharedPlace();
   let count = 0;
-  const cleanups: (() => Promise<void> | void)[] = [];
-  const context: Cleanup = { after: (run) => void cleanups.unshift(run) };
-  before(async () => {
-    place = await startPlace(context);
-  });
-  after(async () => {
-    for (const run of cleanups) await run();
-  });
 
   for (const bomb of BOMBS) {
     test(bomb.name, async () => {
-      const { recorder, rig } = place;
+      const { recorder, rig } = place();
       const packed = await bomb.pack();
       const lines = [
         'HTTP/1.1 200 OK',

@@ -5,33 +5,23 @@
  * forward proxy (`http://` in the target), which is another reader of answers.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import type { Cleanup } from '../support/home.ts';
+import { describe, test } from 'node:test';
 import { rawConnect } from '../support/raw-client.ts';
 import { exchangeOnce, readAll, type Seen } from '../support/raw-exchange.ts';
 import { ANSWER_CASES, ANSWER_GROUPS } from './answer-cases.ts';
-import { type HostilePlace, startPlace } from './place.ts';
+import { sharedPlace } from './place.ts';
 import { OK } from './recorder.ts';
 import type { HostileAnswer } from './types.ts';
 
-let place: HostilePlace;
-const cleanups: (() => Promise<void> | void)[] = [];
-const context: Cleanup = { after: (run) => void cleanups.unshift(run) };
-
-before(async () => {
-  place = await startPlace(context);
-});
-after(async () => {
-  for (const run of cleanups) await run();
-});
+const place = sharedPlace();
 
 type Shape = 'gateway' | 'connect' | 'forward';
 
 async function ask(shape: Shape, method: string, path: string): Promise<Seen> {
-  const { proxy, ca } = place.rig;
+  const { proxy, ca } = place().rig;
   if (shape !== 'forward') return exchangeOnce(proxy, ca, shape, { method, path });
   const connection = await rawConnect({ to: { host: '127.0.0.1', port: proxy.port } });
-  const host = `127.0.0.1:${place.recorder.port}`;
+  const host = `127.0.0.1:${place().recorder.port}`;
   const lines = [`${method} http://${host}${path} HTTP/1.1`, `Host: ${host}`, 'Connection: close'];
   await connection.send(`${lines.join('\r\n')}\r\n\r\n`);
   const all = await connection.reader.rest();
@@ -41,13 +31,13 @@ async function ask(shape: Shape, method: string, path: string): Promise<Seen> {
 }
 
 async function askOrdinary(shape: Shape): Promise<void> {
-  place.recorder.reply = () => ({ pieces: [OK], fin: false });
+  place().recorder.reply = () => ({ pieces: [OK], fin: false });
   const next = await ask(shape, 'GET', '/v1/ordinary');
   assert.deepEqual([next.status, next.body.toString(), next.whole], [200, 'ok', true]);
 }
 
 async function run(hostile: HostileAnswer, shape: Shape): Promise<void> {
-  const { recorder } = place;
+  const { recorder } = place();
   // Leaves exactly one idle connection, which the case takes.
   await askOrdinary(shape);
   const opened = recorder.opened();
@@ -86,7 +76,7 @@ for (const { title, cases } of ANSWER_GROUPS) {
 
 test('one record for each exchange', async () => {
   const count = 2 * 3 * ANSWER_CASES.length;
-  const records = await place.rig.records(count);
+  const records = await place().rig.records(count);
   assert.equal(records.length, count);
-  assert.equal(place.rig.proxy.control.status().exchanges.open, 0);
+  assert.equal(place().rig.proxy.control.status().exchanges.open, 0);
 });

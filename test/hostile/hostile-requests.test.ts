@@ -4,28 +4,18 @@
  * and that the next ordinary request is served as if nothing had been.
  */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import type { Cleanup } from '../support/home.ts';
+import { describe, test } from 'node:test';
 import { type RecordedRequest, valuesOf } from '../support/recording-upstream.ts';
 import { converse } from './converse.ts';
-import { type Entry, type HostilePlace, startPlace } from './place.ts';
+import { type Entry, sharedPlace } from './place.ts';
 import { REQUEST_CASES, REQUEST_GROUPS } from './requests.ts';
 import type { HostileRequest, Reached } from './types.ts';
 
 const PATIENCE_MS = 30_000;
 const ORDINARY = 'GET /v1/ordinary HTTP/1.1';
 
-let place: HostilePlace;
+const place = sharedPlace();
 let records = 0;
-const cleanups: (() => Promise<void> | void)[] = [];
-const context: Cleanup = { after: (run) => void cleanups.unshift(run) };
-
-before(async () => {
-  place = await startPlace(context);
-});
-after(async () => {
-  for (const run of cleanups) await run();
-});
 
 /** The bytes of a request as this program writes it. */
 function sizeOf({ start, fields, wire }: RecordedRequest): number {
@@ -45,9 +35,9 @@ function assertReached(request: RecordedRequest | undefined, expected: Reached):
   assert.equal(valuesOf(request.fields, 'host').length, 1);
 }
 
-async function ask(entry: Entry): Promise<void> {
-  const connection = await place.open(entry);
-  const request = `${ORDINARY}\r\nHost: ${place.hostOf(entry)}\r\n\r\n`;
+async function ask(): Promise<void> {
+  const connection = await place().open('plain');
+  const request = `${ORDINARY}\r\nHost: ${place().hostOf('plain')}\r\n\r\n`;
   const seen = await converse(connection, request, false, {
     answers: 1,
     end: false,
@@ -59,11 +49,11 @@ async function ask(entry: Entry): Promise<void> {
 }
 
 async function run(hostile: HostileRequest, entry: Entry): Promise<void> {
-  const { recorder, rig } = place;
+  const { recorder, rig } = place();
   recorder.clear();
   const { answered, reaches } = hostile;
-  const connection = await place.open(entry);
-  const to = { host: place.hostOf(entry), port: rig.proxy.port };
+  const connection = await place().open(entry);
+  const to = { host: place().hostOf(entry), port: rig.proxy.port };
   const seen = await converse(connection, hostile.bytes(to), hostile.fin === true, {
     answers: answered.statuses.length,
     end: answered.closes,
@@ -84,7 +74,7 @@ async function run(hostile: HostileRequest, entry: Entry): Promise<void> {
   }
   connection.destroy();
   records += hostile.records;
-  await ask(entry);
+  await ask();
   const ordinary = answered.closes ? 1 : 2;
   const expected = reaches.kind === 'whole' ? reaches.requests : [];
   const reached = recorder.requests.slice(0, recorder.requests.length - ordinary);
@@ -117,9 +107,9 @@ for (const { title, cases } of REQUEST_GROUPS) {
 }
 
 test('one record for each exchange that began, and none besides', async () => {
-  const all = await place.rig.records(records);
+  const all = await place().rig.records(records);
   assert.equal(all.length, records);
-  const { connections, exchanges } = place.rig.proxy.control.status();
+  const { connections, exchanges } = place().rig.proxy.control.status();
   assert.equal(exchanges.open, 0);
   assert(connections <= 1, `${connections} connections are open`);
 });

@@ -5,14 +5,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { readStatus } from '../../src/admin/client.ts';
 import { proxyView } from '../../src/cli/drill/proxy-view.ts';
-import type { Cleanup } from '../support/home.ts';
 import { startProxyProcess } from '../support/proxy-process.ts';
 import { rawConnect } from '../support/raw-client.ts';
 import { exchangeOnce } from '../support/raw-exchange.ts';
-import { type HostilePlace, startPlace } from './place.ts';
+import { sharedPlace } from './place.ts';
 import { until } from './settle.ts';
 
 const HOST = 'api.anthropic.com';
@@ -49,21 +48,13 @@ async function dial(port: number, halfOpen: boolean): Promise<net.Socket> {
 }
 
 describe('clients that stop', () => {
-  let place: HostilePlace;
-  const cleanups: (() => Promise<void> | void)[] = [];
-  const context: Cleanup = { after: (run) => void cleanups.unshift(run) };
-  before(async () => {
-    place = await startPlace(context);
-  });
-  after(async () => {
-    for (const run of cleanups) await run();
-  });
+  const place = sharedPlace();
 
   const bytesOf = (bytes: string): Buffer =>
-    Buffer.from(bytes.replaceAll('{host}', place.hostOf('plain')), 'latin1');
+    Buffer.from(bytes.replaceAll('{host}', place().hostOf('plain')), 'latin1');
 
   async function assertReleased(): Promise<void> {
-    const { control } = place.rig.proxy;
+    const { control } = place().rig.proxy;
     const look = () => ({
       connections: control.status().connections,
       open: control.status().exchanges.open,
@@ -72,7 +63,7 @@ describe('clients that stop', () => {
       seen.connections === 0 && seen.open === 0;
     await until(look, isReleased, 'what is open');
     for (const shape of ['gateway', 'connect'] as const) {
-      const { rig } = place;
+      const { rig } = place();
       const seen = await exchangeOnce(rig.proxy, rig.ca, shape, { method: 'GET', path: '/v1/o' });
       assert.equal(seen.status, 200);
     }
@@ -86,7 +77,7 @@ describe('clients that stop', () => {
     test(`that ${how} at any stage are let go of`, async () => {
       await Promise.all(
         STAGES.map(async ([, bytes]) => {
-          const socket = await dial(place.rig.proxy.port, false);
+          const socket = await dial(place().rig.proxy.port, false);
           socket.resume();
           socket.write(bytesOf(bytes), () => stop(socket));
           await once(socket, 'close');
@@ -98,9 +89,9 @@ describe('clients that stop', () => {
 
   test('that end their side, and never close what the proxy ended, are let go of too', async () => {
     // Open at their end until the test is over: the proxy has to be the one that gives up.
-    const sockets = await Promise.all(STAGES.map(() => dial(place.rig.proxy.port, true)));
+    const sockets = await Promise.all(STAGES.map(() => dial(place().rig.proxy.port, true)));
     await until(
-      () => place.rig.proxy.control.status().connections,
+      () => place().rig.proxy.control.status().connections,
       (connections) => connections === STAGES.length,
       'open connections',
     );
@@ -115,11 +106,11 @@ describe('clients that stop', () => {
   test('thousands of requests in one write, whose answers nobody reads for long, are all served', async () => {
     const count = 3_000;
     const connection = await rawConnect({
-      to: { host: '127.0.0.1', port: place.rig.proxy.port },
+      to: { host: '127.0.0.1', port: place().rig.proxy.port },
     });
     connection.tcp.pause();
-    const sent = connection.send(GET(place.hostOf('plain')).repeat(count));
-    const { control } = place.rig.proxy;
+    const sent = connection.send(GET(place().hostOf('plain')).repeat(count));
+    const { control } = place().rig.proxy;
     const begun = control.status().exchanges.total;
     await until(
       () => control.status().exchanges.total - begun,
@@ -137,8 +128,8 @@ describe('clients that stop', () => {
 
   test('a request of one byte a write is a request', async () => {
     for (const entry of ['plain', 'tls'] as const) {
-      const connection = await place.open(entry);
-      for (const byte of GET(place.hostOf(entry))) await connection.send(byte);
+      const connection = await place().open(entry);
+      for (const byte of GET(place().hostOf(entry))) await connection.send(byte);
       assert.equal((await connection.readAnswer('GET')).status, 200);
       connection.destroy();
     }

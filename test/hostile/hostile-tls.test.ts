@@ -7,29 +7,20 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { Duplex } from 'node:stream';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { afterEach, describe, test } from 'node:test';
 import tls from 'node:tls';
-import type { Cleanup } from '../support/home.ts';
 import { exchangeOnce } from '../support/raw-exchange.ts';
-import { type HostilePlace, startPlace } from './place.ts';
+import { sharedPlace } from './place.ts';
 import { until } from './settle.ts';
 
 const HOST = 'api.anthropic.com';
 const CONNECT = `CONNECT ${HOST}:443 HTTP/1.1\r\nHost: ${HOST}:443\r\n\r\n`;
 
-let place: HostilePlace;
-const cleanups: (() => Promise<void> | void)[] = [];
-const context: Cleanup = { after: (run) => void cleanups.unshift(run) };
+const place = sharedPlace();
 
-before(async () => {
-  place = await startPlace(context);
-});
-after(async () => {
-  for (const run of cleanups) await run();
-});
 /** After each attack. */
 afterEach(async () => {
-  const { rig, recorder } = place;
+  const { rig, recorder } = place();
   const { status } = await exchangeOnce(rig.proxy, rig.ca, 'connect', {
     method: 'GET',
     path: '/v1/ordinary',
@@ -42,7 +33,7 @@ afterEach(async () => {
 
 /** A tunnel to the intercepted host, as a plain socket. */
 async function tunnel(): Promise<net.Socket> {
-  const socket = net.connect({ host: '127.0.0.1', port: place.rig.proxy.port, noDelay: true });
+  const socket = net.connect({ host: '127.0.0.1', port: place().rig.proxy.port, noDelay: true });
   socket.on('error', () => {});
   socket.write(CONNECT);
   let head = '';
@@ -103,7 +94,7 @@ async function shake(
 ): Promise<number> {
   const below = await tunnel();
   const cut = new Cut(below, limit, end);
-  const socket = tls.connect({ socket: cut, servername: HOST, ca: place.rig.ca, ...options });
+  const socket = tls.connect({ socket: cut, servername: HOST, ca: place().rig.ca, ...options });
   socket.on('error', () => {});
   socket.once('secureConnect', () => socket.end('GET /v1/cut HTTP/1.1\r\n'));
   socket.resume();
@@ -197,7 +188,7 @@ interface Handshake {
 async function handshake(options: tls.ConnectionOptions): Promise<Handshake> {
   const below = await tunnel();
   below.removeAllListeners('data');
-  const socket = tls.connect({ socket: below, servername: HOST, ca: place.rig.ca, ...options });
+  const socket = tls.connect({ socket: below, servername: HOST, ca: place().rig.ca, ...options });
   const error = await new Promise<string | null>((resolve) => {
     socket.once('secureConnect', () => resolve(null));
     socket.once('error', (cause: NodeJS.ErrnoException) => resolve(cause.code ?? cause.message));
@@ -255,7 +246,7 @@ async function secureOver(options: tls.ConnectionOptions): Promise<{
 }> {
   const below = await tunnel();
   const pass = new Cut(below, Number.MAX_SAFE_INTEGER, () => {});
-  const socket = tls.connect({ socket: pass, servername: HOST, ca: place.rig.ca, ...options });
+  const socket = tls.connect({ socket: pass, servername: HOST, ca: place().rig.ca, ...options });
   socket.on('error', () => {});
   await once(socket, 'secureConnect');
   return { below, socket };
@@ -303,7 +294,7 @@ test('a record that is broken in the middle of a connection ends it, without an 
 });
 
 test('TLS on the plain port is closed without an answer', async () => {
-  const socket = tls.connect({ host: '127.0.0.1', port: place.rig.proxy.port, servername: HOST });
+  const socket = tls.connect({ host: '127.0.0.1', port: place().rig.proxy.port, servername: HOST });
   const [cause] = (await once(socket, 'error')) as [NodeJS.ErrnoException];
   assert.match(`${cause.code} ${cause.message}`, /ECONNRESET|disconnected|EPIPE/);
   socket.destroy();

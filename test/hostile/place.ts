@@ -2,6 +2,8 @@
  * A proxy in this process whose default lane leads to a recorder, and the two ways in: the plain port
  * and the TLS of the intercepted host.
  */
+import assert from 'node:assert/strict';
+import { after, before } from 'node:test';
 import type { Config } from '../../src/config/types.ts';
 import type { Cleanup } from '../support/home.ts';
 import { type RawConnection, rawConnect } from '../support/raw-client.ts';
@@ -19,7 +21,20 @@ export interface HostilePlace {
   hostOf(entry: Entry): string;
 }
 
-export async function startPlace(context: Cleanup): Promise<HostilePlace> {
+/** One for all tests of a file or suite: started before the first of them, ended after the last. */
+export function sharedPlace(): () => HostilePlace {
+  let place: HostilePlace | null = null;
+  const undo: (() => Promise<void> | void)[] = [];
+  before(async () => {
+    place = await startPlace({ after: (run) => void undo.unshift(run) });
+  });
+  after(async () => {
+    for (const run of undo) await run();
+  });
+  return () => place ?? assert.fail('before the tests');
+}
+
+async function startPlace(context: Cleanup): Promise<HostilePlace> {
   const recorder = await startRecorder(context);
   const rig = await startRig(context, { config: (config) => ledTo(config, recorder.port) });
   return {
