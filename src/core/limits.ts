@@ -92,6 +92,8 @@ export const HALF_CLOSE_PROBES_MAX = 2;
 export const DRAIN_TUNNEL_MS = 1_000;
 /** A draining edge closes a connection that stays idle for this long: what was on its way arrives. */
 export const DRAIN_IDLE_MS = 250;
+/** Names resolved at once for tunnels: half of the threads that the process has for it. */
+export const TUNNEL_LOOKUPS_MAX = 2;
 /** A blind tunnel or upgraded connection without a byte in either direction. */
 export const TUNNEL_IDLE_MS_MAX = 60 * 60_000;
 

@@ -3,12 +3,12 @@
  * what is dialled. The resolver is scripted; nothing leaves loopback.
  */
 import assert from 'node:assert/strict';
-import type { LookupAddress } from 'node:dns';
 import { once } from 'node:events';
 import net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import tls from 'node:tls';
-import { dial, type Resolve } from './dial.ts';
+import { dial } from './dial.ts';
+import { createLookups, type Lookups } from './lookups.ts';
 import type { EdgeSettings } from './types.ts';
 
 const LIMIT = { timeout: 10_000 };
@@ -25,19 +25,15 @@ const settings = (over: Partial<EdgeSettings> = {}): EdgeSettings => ({
 });
 
 /** Answers with one list of addresses after another; the last one stays. */
-function scripted(...lists: readonly (readonly string[])[]): { resolve: Resolve; asked: string[] } {
+function scripted(...lists: readonly (readonly string[])[]): { resolve: Lookups; asked: string[] } {
   const asked: string[] = [];
-  const resolve = (
-    name: string,
-    _options: object,
-    callback: (error: null, addresses: LookupAddress[]) => void,
-  ): void => {
+  const resolve = createLookups((name, _options, answer) => {
     const list = lists[Math.min(asked.length, lists.length - 1)] ?? [];
     asked.push(name);
     const addresses = list.map((address) => ({ address, family: net.isIP(address) }));
-    setImmediate(() => callback(null, addresses));
-  };
-  return { resolve: resolve as Resolve, asked };
+    setImmediate(() => answer(null, addresses));
+  });
+  return { resolve, asked };
 }
 
 interface Outcome {
@@ -51,7 +47,7 @@ function dialled(
   host: string,
   port: number,
   given: EdgeSettings,
-  resolve?: Resolve,
+  resolve?: Lookups,
 ): Promise<Outcome> {
   return new Promise((settle) => {
     dial(
@@ -136,4 +132,43 @@ test('the own listener is a loop under every spelling', LIMIT, async () => {
   ]) {
     assert.equal((await dialled(host, OWN_PORT, settings())).code, 'loop', host);
   }
+});
+
+test('names that take long hold up other tunnels, and only so many threads', LIMIT, async (t) => {
+  const port = await listener(t);
+  const asked: string[] = [];
+  const answers: (() => void)[] = [];
+  const resolve = createLookups((name, _options, answer) => {
+    asked.push(name);
+    answers.push(() => answer(null, [{ address: '127.0.0.1', family: 4 }]));
+  }, 2);
+  const names = ['a.test', 'b.test', 'c.test', 'd.test'];
+  const [a, b, c, d] = names.map((name) => {
+    const outcome = Promise.withResolvers<string>();
+    const cancel = dial(
+      { host: name, port },
+      settings(),
+      {
+        onConnect(socket) {
+          socket.destroy();
+          outcome.resolve('connected');
+        },
+        onFail: (code) => outcome.resolve(code),
+      },
+      resolve,
+    );
+    return { outcome: outcome.promise, cancel };
+  });
+  await new Promise((turn) => setImmediate(turn));
+  assert.deepEqual(asked, ['a.test', 'b.test'], 'two at once');
+  assert.equal((await dialled('127.0.0.1', port, settings(), resolve)).code, 'connected');
+  // Nobody waits for c any more when its turn comes.
+  c?.cancel();
+  answers[0]?.();
+  assert.equal(await a?.outcome, 'connected');
+  assert.deepEqual(asked, ['a.test', 'b.test', 'd.test']);
+  answers[2]?.();
+  answers[1]?.();
+  assert.equal(await b?.outcome, 'connected');
+  assert.equal(await d?.outcome, 'connected');
 });

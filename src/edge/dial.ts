@@ -3,12 +3,12 @@
  * addresses of the name, one bound on the whole, and never where `core/destination.ts` says no. Lanes
  * have their own transports; this is for hosts that are none of their business.
  */
-import { lookup } from 'node:dns';
 import net, { type LookupFunction } from 'node:net';
 import type { Authority } from '../core/authority.ts';
 import { type DestinationRefusal, refusalOf, refusalOfAny } from '../core/destination.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { TCP_KEEPALIVE_MS, UPSTREAM_CONNECT_MS_MAX } from '../core/limits.ts';
+import { type Lookups, lookups, type Resolve } from './lookups.ts';
 import type { EdgeSettings } from './types.ts';
 
 export interface DialEvents {
@@ -17,9 +17,6 @@ export interface DialEvents {
   /** @param detail an addition for people, or empty */
   onFail(code: ErrorCode, detail: string): void;
 }
-
-/** Gives all addresses of a name. */
-export type Resolve = typeof lookup;
 
 /**
  * Dials; exactly one event follows, never from within the call, none after the returned cancel.
@@ -30,7 +27,7 @@ export function dial(
   target: Authority,
   settings: EdgeSettings,
   events: DialEvents,
-  resolve: Resolve = lookup,
+  resolve: Lookups = lookups,
 ): () => void {
   const refused = refusalOf(target.host, target.port, settings);
   if (refused !== null) {
@@ -46,7 +43,9 @@ export function dial(
     keepAlive: true,
     keepAliveInitialDelay: TCP_KEEPALIVE_MS,
     autoSelectFamily: true,
-    lookup: judgedLookup(target.port, settings, resolve),
+    lookup: judgedLookup(target.port, settings, (hostname, options, answer) =>
+      resolve(hostname, options, () => !isOver, answer),
+    ),
   });
   const finish = (): void => {
     isOver = true;

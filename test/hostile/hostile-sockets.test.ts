@@ -158,13 +158,11 @@ test('2,000 idle connections: an ordinary request is served, and all is let go o
   t.after(() => {
     for (const socket of sockets) socket.destroy();
   });
-  // A request costs a connection to the upstream as well: of those there are fewer.
-  const cheap = STAGES.filter(([, bytes]) => !/\r\n\r\n./.test(bytes) || bytes.startsWith(CONNECT));
-  const idle = cheap.filter(([name]) => !/whole|refused/.test(name));
   while (sockets.length < 2_000) {
     // No more at once than the backlog of a listener holds.
     const batch = await Promise.all(Array.from({ length: 100 }, () => dial(proxy.port, false)));
-    const stages = sockets.length === 0 ? STAGES : idle;
+    // Some at every stage, whose timers may end them meanwhile; most have sent nothing at all.
+    const stages = sockets.length === 0 ? STAGES : STAGES.slice(0, 1);
     for (const [index, socket] of batch.entries()) {
       const [, bytes] = stages[index % stages.length] ?? ['', ''];
       socket.write(Buffer.from(bytes.replaceAll('{host}', '127.0.0.1'), 'latin1'));
@@ -174,7 +172,7 @@ test('2,000 idle connections: an ordinary request is served, and all is let go o
   }
   await until(
     () => readStatus(proxy.home),
-    ({ connections }) => connections >= 1_990,
+    ({ connections }) => connections >= 1_900,
     'open connections',
   );
   await ask();
