@@ -71,6 +71,12 @@ class Cut extends Duplex {
 
   override _read(): void {}
 
+  /** A handshake that turned out shorter than the last one ends by itself. */
+  override _final(done: () => void): void {
+    this.#below.end();
+    done();
+  }
+
   override _write(bytes: Buffer, _encoding: string, done: () => void): void {
     this.written += bytes.length;
     if (this.#left === 0) {
