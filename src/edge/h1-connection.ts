@@ -21,6 +21,7 @@ import {
   DRAIN_TUNNEL_MS,
   HALF_CLOSE_MS,
   HALF_CLOSE_PROBES_MAX,
+  LINGER_MS_MAX,
 } from '../core/limits.ts';
 import { CONTINUE, type Field, type RequestHead } from '../core/message.ts';
 import type { ByteStream, Via } from '../core/ports.ts';
@@ -76,6 +77,8 @@ export class Http1Connection implements Role, ExchangeLink {
   #probes = 0;
   /** One timer: for a partial head, an idle connection that drains, or a half-closed client. */
   #timer: NodeJS.Timeout | null = null;
+  /** Runs from FIN on, until the connection is over. */
+  #flushTimer: NodeJS.Timeout | null = null;
   /** Runs while more of a request body must come. */
   #bodyTimer: NodeJS.Timeout | null = null;
 
@@ -166,10 +169,25 @@ export class Http1Connection implements Role, ExchangeLink {
     this.#hasFin = true;
     this.#parser.finish();
     if (this.#isDetached) return;
+    this.#watchFlush();
     const exchange = this.#exchange;
     if (exchange === null) this.#close();
     else if (!exchange.isAnswered) this.#judgeFin(exchange);
   };
+
+  /**
+   * After FIN, a client that takes nothing of what waits for it has left. A TLS socket whose peer reset
+   * the connection may say only that: it ends, and its writes are neither done nor failed.
+   */
+  #watchFlush(): void {
+    const socket = this.#socket;
+    const accepted = socket.bytesWritten - socket.writableLength;
+    this.#flushTimer = setTimeout(() => {
+      const isStuck = socket.bytesWritten - socket.writableLength === accepted;
+      if (this.outbox.pendingBytes > 0 && isStuck) socket.destroy();
+      else this.#watchFlush();
+    }, LINGER_MS_MAX);
+  }
 
   readonly #onSocketClose = (): void => {
     this.#detach();
@@ -292,6 +310,7 @@ export class Http1Connection implements Role, ExchangeLink {
     this.#isDetached = true;
     this.#disarm();
     this.#watchBody(false);
+    if (this.#flushTimer !== null) clearTimeout(this.#flushTimer);
     this.#socket.removeListener('data', this.#onData);
     this.#socket.removeListener('end', this.#onFin);
   }

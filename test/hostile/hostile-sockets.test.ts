@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import net from 'node:net';
 import { describe, test } from 'node:test';
+import { setTimeout as wait } from 'node:timers/promises';
 import { readStatus } from '../../src/admin/client.ts';
 import { proxyView } from '../../src/cli/drill/proxy-view.ts';
 import { startProxyProcess } from '../support/proxy-process.ts';
@@ -123,6 +124,21 @@ describe('clients that stop', () => {
       assert.equal((await connection.readAnswer('GET')).status, 200);
     }
     connection.destroy();
+    await assertReleased();
+  });
+
+  test('that reset while their answers are on the way are let go of, inside of TLS too', async () => {
+    const body = JSON.stringify({ model: 'claude-sonnet-5-5', stream: true });
+    const lines = [`Host: ${HOST}`, `Content-Length: ${body.length}`];
+    const request = `POST /v1/messages HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n${body}`;
+    for (let round = 0; round < 60; round += 1) {
+      const connection = await place().open('tls');
+      connection.tcp.pause();
+      connection.send(request.repeat(1 + (round % 20))).catch(() => {});
+      // At any moment between the requests and the last of the answers.
+      await wait(round % 12);
+      connection.tcp.resetAndDestroy();
+    }
     await assertReleased();
   });
 
