@@ -22,6 +22,8 @@ import type { HostileRequest } from './types.ts';
 const HOST = 'api.anthropic.com';
 /** Longest wait for one answer: far beyond any that a loaded machine needs. */
 const ANSWER_MS_MAX = 60_000;
+/** An upstream under faults may never answer. */
+const UPSTREAM_MS_MAX = 3_000;
 const DRIP_MS = 20;
 const DRIPS_MAX = 50;
 const IDLE_MS_MAX = 2_000;
@@ -70,13 +72,13 @@ const playCase: Weapon = async ({ target, random }) => {
   if (connection === null) return { kind: 'case', surprise: `${hostile.name}: no connection` };
   const to = { host: inTls ? HOST : `127.0.0.1:${target.port}`, port: target.port };
   const { answered, reaches } = hostile;
+  const isOurs = reaches.kind === 'nothing' && answered.code !== undefined;
   const seen = await converse(connection, hostile.bytes(to), hostile.fin === true, {
     answers: answered.statuses.length,
     end: answered.closes,
-    ms: ANSWER_MS_MAX,
+    ms: isOurs ? ANSWER_MS_MAX : UPSTREAM_MS_MAX,
   });
   connection.destroy();
-  const isOurs = reaches.kind === 'nothing' && answered.code !== undefined;
   const isRight = !isOurs || seen.statuses.join() === answered.statuses.join();
   const surprise = `${hostile.name}: ${seen.statuses.join() || 'nothing'}`;
   return { kind: 'case', ...(isRight ? {} : { surprise }) };
