@@ -8,6 +8,7 @@ SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
+	hostile-peers hostile-tools hostile-soak \
 	longrun longrun-model-only summarize prune-results session gates handoff bundle bench bench-micro
 
 help:
@@ -18,6 +19,7 @@ help:
 	@echo 'make longrun   make longrun-model-only    a soak with snapshots; MINUTES= METRICS_EVERY='
 	@echo 'make chaos     ends, kills and restarts a proxy in the middle of running streams'
 	@echo 'make ab        HTTP/2 against HTTP/1.1, x-api-key against authorization; MINUTES='
+	@echo 'make hostile-soak   drills under faults and hostile input at once; MINUTES=   hostile-peers hostile-tools: against Debian programs'
 	@echo 'make summarize make prune-results   the ledger measured; old snapshots of it removed (KEEP=)'
 	@echo 'make session   the long session, all of it; QUICK=1 in a minute and a half, MINUTES= of its soak'
 	@echo 'make handoff   make gates     make bundle      what a session leaves; judged; archived'
@@ -78,6 +80,21 @@ longrun-model-only: setup
 
 warmup chaos: setup
 	$(LANEKEEPER) drill $@ $(HOMEDIR)
+
+# What nginx, haproxy and mitmproxy do with the hostile requests; the attacks of varnishtest and slowhttptest; all of it at
+# once for MINUTES. Debian's programs are installed where they are missing and it may be (docs/hostile-input.md).
+NODE = node_modules/.bin/node
+DEBIAN = sh -c 'dpkg -s "$$@" >/dev/null 2>&1 || apt-get install -y -qq --no-install-recommends "$$@"' debian
+hostile-peers: setup
+	$(DEBIAN) nginx-light haproxy mitmproxy
+	$(NODE) test/hostile/peers/run.ts
+
+hostile-tools: setup
+	$(DEBIAN) varnish slowhttptest
+	$(NODE) test/hostile/tools/run.ts
+
+hostile-soak: setup
+	$(NODE) test/hostile/soak-run.ts $(if $(MINUTES),--minutes $(MINUTES))
 
 summarize: setup
 	$(LANEKEEPER) summarize $(HOMEDIR)

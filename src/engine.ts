@@ -5,7 +5,7 @@
  * Who listens, and who carries what is asked and told, is the caller's affair: a process of its own
  * (`proxy.ts`) or a supervisor's worker (`worker.ts`).
  */
-import { randomBytes } from 'node:crypto';
+import { constants, randomBytes } from 'node:crypto';
 import type net from 'node:net';
 import { join } from 'node:path';
 import tls from 'node:tls';
@@ -18,6 +18,7 @@ import { DRAIN_MS_MAX } from './core/limits.ts';
 import type { RoutingTable } from './core/route.ts';
 import type { Secret } from './core/secret.ts';
 import { createEdge, type EdgeLog, type EdgeSettings } from './edge/edge.ts';
+import { ownHostsOf } from './edge/own-hosts.ts';
 import { createLanes } from './lanes/create.ts';
 import type { Lane } from './lanes/lane.ts';
 import { openLedger } from './ledger/file-ledger.ts';
@@ -152,7 +153,8 @@ export async function createEngine(options: EngineOptions): Promise<Engine> {
     interceptHosts: live.interceptHosts,
     token: live.config.listen.token,
     ownPort: boundPort,
-    ownHosts: [live.config.listen.host],
+    ownHosts: ownHostsOf(live.config.listen.host),
+    tunnels: live.config.tunnels,
   });
   const edge = createEdge({
     settings,
@@ -317,6 +319,8 @@ async function buildLive(config: Config, old: Live | null): Promise<Live> {
           cert: authority.leafCertPem,
           key: authority.leafKeyPem,
           minVersion: 'TLSv1.2',
+          // No client of ours needs it, and each costs a handshake (RFC 9325 section 3.5).
+          secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
         }),
     interceptHosts: new Set(config.intercept),
   };

@@ -43,3 +43,14 @@ test('the URL of an upstream is as people write it', async (t) => {
   assert.equal(upstreamUrl(lanes.get('a') ?? assert.fail()), 'https://[::1]:8443/x');
   assert.equal(upstreamUrl(lanes.get('b') ?? assert.fail()), 'http://127.0.0.1');
 });
+
+test('where tunnels may lead is described, and a change of it named', async (t) => {
+  const before = await load(t, {});
+  assert.deepEqual(describeConfig(before)['tunnels'], { private: 'allow', metadata: 'refuse' });
+  const after = await load(t, { yaml: 'tunnels: { private: refuse }' });
+  assert.deepEqual(after.tunnels, { private: 'refuse', metadata: 'refuse' });
+  assert.deepEqual(
+    diffConfig(before, after).filter((name) => name.startsWith('tunnels')),
+    ['tunnels.private'],
+  );
+});

@@ -45,6 +45,7 @@ export function describeConfig(config: Config): Facts {
       head_ms: config.timeouts.headMs,
       idle_ms: config.timeouts.idleMs,
     },
+    tunnels: { ...config.tunnels },
     notes: config.notes,
   };
 }
@@ -96,7 +97,7 @@ function leaves(config: Config): Map<string, string> {
     found.set(name, JSON.stringify(fact));
   };
   for (const [name, fact] of Object.entries(facts)) {
-    if (name === 'listen' || name === 'timeouts') {
+    if (name === 'listen' || name === 'timeouts' || name === 'tunnels') {
       for (const [inner, value] of Object.entries(fact as Facts)) add(`${name}.${inner}`, value);
     } else {
       add(name, fact);

@@ -118,6 +118,10 @@ export async function loadConfig(options: LoadOptions): Promise<Config> {
     filterChain: settings.filterChain,
     bodyTee: settings.bodyTee,
     timeouts: resolveTimeouts(file),
+    tunnels: {
+      private: file?.data.tunnels?.private ?? 'allow',
+      metadata: file?.data.tunnels?.metadata ?? 'refuse',
+    },
     file: file?.file ?? null,
     notes: [
       ...notesOn(resolved, listen.token, variables, tokenVariable(file)),

@@ -139,6 +139,23 @@ const timeouts = z
   })
   .meta({ description: 'How long an upstream may take.' });
 
+const allowOrRefuse = (what: string) =>
+  z.enum(['allow', 'refuse']).optional().meta({ description: what });
+
+const tunnels = z
+  .strictObject({
+    private: allowOrRefuse(
+      'Loopback and private addresses, such as a server of your own: allow (default) or refuse.',
+    ),
+    metadata: allowOrRefuse(
+      'Metadata services of clouds and link-local addresses, where credentials are handed out: refuse (default) or allow.',
+    ),
+  })
+  .meta({
+    description:
+      'Where tunnels and forwarded requests may lead. Names are judged by the addresses that are dialled. Never back to the proxy itself.',
+  });
+
 /** The whole file. Every setting has a default; unknown ones are errors. */
 export const fileSchema = z
   .strictObject({
@@ -163,6 +180,7 @@ export const fileSchema = z
       description: 'The lane of every request that no route matches. Default: anthropic.',
     }),
     timeouts: timeouts.optional(),
+    tunnels: tunnels.optional(),
   })
   .meta({ title: 'lanekeeper.yaml', description: 'Configuration of Lanekeeper.' });
 

@@ -2,6 +2,7 @@
  * The configuration as the rest of the program sees it: resolved, validated and frozen. Where a value
  * came from (default, file, environment, command line) no longer matters here.
  */
+import type { TunnelPolicy } from '../core/destination.ts';
 import type { RouteRule } from '../core/route.ts';
 import type { Secret } from '../core/secret.ts';
 
@@ -73,6 +74,8 @@ export interface Config {
   readonly filterChain: boolean;
   readonly bodyTee: boolean;
   readonly timeouts: Timeouts;
+  /** Where blind tunnels and forwarded requests may lead. */
+  readonly tunnels: TunnelPolicy;
   /** Absolute path of the file that was read, or null. */
   readonly file: string | null;
   /** Things worth saying that are no errors, for the log and `doctor`. */

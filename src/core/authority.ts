@@ -16,6 +16,9 @@ export interface Authority {
   readonly port: number;
 }
 
+/** Parts of an address: four octets, or eight groups of 16 bits. */
+export type Groups = readonly number[];
+
 /** An absolute-form request target, taken apart. */
 export interface AbsoluteTarget extends Authority {
   readonly scheme: 'http' | 'https';
@@ -118,7 +121,8 @@ function parseHost(text: string): string | null {
   return name;
 }
 
-function parseIpv4(text: string): number[] | null {
+/** The four octets of a dotted quad without leading zeros, or null. */
+export function parseIpv4(text: string): Groups | null {
   const parts = text.split('.');
   if (parts.length !== 4) return null;
   const octets: number[] = [];
@@ -130,7 +134,7 @@ function parseIpv4(text: string): number[] | null {
 }
 
 /** The eight groups of an IPv6 address without brackets, or null. */
-function parseIpv6(text: string): number[] | null {
+export function parseIpv6(text: string): Groups | null {
   const gap = text.indexOf('::');
   if (gap < 0) {
     const groups = parseGroups(text, true);

@@ -12,6 +12,7 @@ const CODES: Readonly<Record<ErrorCode, number>> = {
   foreign_origin: 403,
   foreign_host: 403,
   plain_intercepted: 403,
+  blocked_by_policy: 403,
   loop: 508,
   misdirected: 421,
   head_too_large: 431,

@@ -41,6 +41,7 @@ const TABLE = {
     'permission_error',
     'this host is intercepted and reached over https only',
   ],
+  blocked_by_policy: [403, 'permission_error', 'this destination is refused by policy'],
   loop: [508, 'api_error', 'the request points back at the proxy itself'],
   misdirected: [
     421,

@@ -15,6 +15,11 @@ export const FIELD_NAMES_MAX = 512;
 export const FIELD_NAME_CHARS_MAX = 64;
 /** Longest chunk-size line, extensions included (RFC 9112 section 7.1.1 asks for a limit). */
 export const CHUNK_LINE_BYTES_MAX = 1024;
+/**
+ * Interim answers (1xx) before the final one. They restart the timers of an upstream and are passed on
+ * without backpressure, so without a bound they could hold an exchange and fill memory for ever.
+ */
+export const INTERIM_ANSWERS_MAX = 100;
 /** Longest trailer section of a chunked message. */
 export const TRAILER_BYTES_MAX = 16 * 1024;
 
@@ -22,6 +27,13 @@ export const TRAILER_BYTES_MAX = 16 * 1024;
 export const HELD_BODY_BYTES_MAX = 33 * 1024 * 1024;
 /** All held request bodies of the process together; past it a request streams without a replay. */
 export const HELD_TOTAL_BYTES_MAX = 512 * 1024 * 1024;
+/** Node reads so much from a socket at once; a view of a byte of it keeps all of it alive. */
+export const READ_BYTES = 64 * 1024;
+/**
+ * A piece of a held body shorter than this is copied into a buffer of this size: each piece costs some
+ * 100 bytes besides, and keeps all of the read alive that it came in.
+ */
+export const HELD_PIECE_BYTES_MIN = 16 * 1024;
 /**
  * Bytes of a held body handed to a transport in one piece. What an HTTP/2 session has not sent yet counts
  * against its memory, and beyond that node:http2 refuses the answers of all its streams.
@@ -37,6 +49,8 @@ export const TAP_LINE_BYTES_MAX = 64 * 1024;
 export const TAP_VALUE_BYTES_MAX = 16 * 1024;
 /** Most decoded bytes that the tap reads of one encoded answer (a decompression bomb ends here). */
 export const TAP_DECODED_BYTES_MAX = 64 * 1024 * 1024;
+/** Largest zstd window, 8 MiB: what RFC 9659 allows a content coding. A decoder allocates it at once. */
+export const TAP_ZSTD_WINDOW_BITS_MAX = 23;
 /** Encoded bytes queued to the tap's decoder; past it the tap lets go and says so. */
 export const TAP_QUEUE_BYTES_MAX = 4 * 1024 * 1024;
 /** How long the record of an ended exchange waits for the tap's decoder. */
@@ -48,6 +62,11 @@ export const CLIENT_CONNECTIONS_MAX = 4096;
 export const OWN_FILES = 64;
 /** A client that has begun a request head must finish it within this time. */
 export const CLIENT_HEAD_MS_MAX = 60_000;
+/**
+ * A client that has begun a request body must send the next piece of it within this time; whoever is
+ * made to wait by us has all the time. Slow is allowed, silent is not: held bodies share one budget.
+ */
+export const CLIENT_BODY_IDLE_MS_MAX = 300_000;
 /** A client must finish the TLS handshake inside its tunnel within this time. */
 export const CLIENT_TLS_MS_MAX = 30_000;
 /**
@@ -73,6 +92,8 @@ export const HALF_CLOSE_PROBES_MAX = 2;
 export const DRAIN_TUNNEL_MS = 1_000;
 /** A draining edge closes a connection that stays idle for this long: what was on its way arrives. */
 export const DRAIN_IDLE_MS = 250;
+/** Names resolved at once for tunnels: half of the threads that the process has for it. */
+export const TUNNEL_LOOKUPS_MAX = 2;
 /** A blind tunnel or upgraded connection without a byte in either direction. */
 export const TUNNEL_IDLE_MS_MAX = 60 * 60_000;
 

@@ -24,7 +24,7 @@ export function forward(inbound: Inbound, target: Authority, context: Connection
   inbound.pause();
   forwarding.cancelDial = dial(target, context.settings, {
     onConnect: (socket) => forwarding.connected(socket),
-    onFail: (code) => forwarding.fail(code),
+    onFail: (code, detail) => forwarding.fail(code, detail),
   });
 }
 
@@ -99,14 +99,14 @@ class Forwarding implements InboundEvents {
   }
 
   /** Ends the exchange as its state allows: by an error before the answer, by a cut within it. */
-  fail(code: ErrorCode): void {
+  fail(code: ErrorCode, detail = ''): void {
     if (this.#isOver) return;
     this.#finish();
     if (this.#isAnswering) {
       this.#inbound.cut();
       return;
     }
-    const { head, body } = localAnswer(code, null);
+    const { head, body } = localAnswer(code, null, detail);
     this.#inbound.respond(head);
     this.#inbound.write(body, null);
     this.#inbound.end([]);

@@ -15,11 +15,13 @@ import type { ErrorCode } from '../core/errors.ts';
 import { createRequestParser } from '../core/http1/request-parser.ts';
 import type { CodecError, CodecErrorCode } from '../core/http1/types.ts';
 import {
+  CLIENT_BODY_IDLE_MS_MAX,
   CLIENT_HEAD_MS_MAX,
   DRAIN_IDLE_MS,
   DRAIN_TUNNEL_MS,
   HALF_CLOSE_MS,
   HALF_CLOSE_PROBES_MAX,
+  LINGER_MS_MAX,
 } from '../core/limits.ts';
 import { CONTINUE, type Field, type RequestHead } from '../core/message.ts';
 import type { ByteStream, Via } from '../core/ports.ts';
@@ -75,6 +77,10 @@ export class Http1Connection implements Role, ExchangeLink {
   #probes = 0;
   /** One timer: for a partial head, an idle connection that drains, or a half-closed client. */
   #timer: NodeJS.Timeout | null = null;
+  /** Runs from FIN on, until the connection is over. */
+  #flushTimer: NodeJS.Timeout | null = null;
+  /** Runs while more of a request body must come. */
+  #bodyTimer: NodeJS.Timeout | null = null;
 
   constructor(options: Http1ConnectionOptions) {
     this.#options = options;
@@ -163,10 +169,25 @@ export class Http1Connection implements Role, ExchangeLink {
     this.#hasFin = true;
     this.#parser.finish();
     if (this.#isDetached) return;
+    this.#watchFlush();
     const exchange = this.#exchange;
     if (exchange === null) this.#close();
     else if (!exchange.isAnswered) this.#judgeFin(exchange);
   };
+
+  /**
+   * After FIN, a client that takes nothing of what waits for it has left. A TLS socket whose peer reset
+   * the connection may say only that: it ends, and its writes are neither done nor failed.
+   */
+  #watchFlush(): void {
+    const socket = this.#socket;
+    const accepted = socket.bytesWritten - socket.writableLength;
+    this.#flushTimer = setTimeout(() => {
+      const isStuck = socket.bytesWritten - socket.writableLength === accepted;
+      if (this.outbox.pendingBytes > 0 && isStuck) socket.destroy();
+      else this.#watchFlush();
+    }, LINGER_MS_MAX);
+  }
 
   readonly #onSocketClose = (): void => {
     this.#detach();
@@ -205,6 +226,7 @@ export class Http1Connection implements Role, ExchangeLink {
   /** After bytes were read: what to wait for, and whether to read on. */
   #settle(): void {
     const exchange = this.#exchange;
+    this.#watchBody(exchange !== null && !exchange.isRequestEnded);
     const hasMore = !this.#parser.idle;
     if (hasMore && exchange === null && this.#timer === null) {
       this.#arm(CLIENT_HEAD_MS_MAX, this.#onHeadTimeout);
@@ -215,6 +237,19 @@ export class Http1Connection implements Role, ExchangeLink {
     if (mustHold) this.#socket.pause();
     else if (exchange === null || !exchange.isPaused) this.#socket.resume();
   }
+
+  #watchBody(isAwaited: boolean): void {
+    if (this.#bodyTimer !== null) clearTimeout(this.#bodyTimer);
+    this.#bodyTimer = isAwaited ? setTimeout(this.#onBodySilence, CLIENT_BODY_IDLE_MS_MAX) : null;
+  }
+
+  readonly #onBodySilence = (): void => {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    // Held up by us, or already answered: silence is not the client's fault, or nobody's concern.
+    if (exchange.isPaused || exchange.isAnswering) this.#watchBody(true);
+    else exchange.requestFailed('request_timeout', 'its body fell silent');
+  };
 
   readonly #onHeadTimeout = (): void => {
     this.refuse('request_timeout', '');
@@ -253,6 +288,7 @@ export class Http1Connection implements Role, ExchangeLink {
     this.#exchange = null;
     this.#options.context.counts.exchanges -= 1;
     this.#disarm();
+    this.#watchBody(false);
   }
 
   #close(): void {
@@ -273,6 +309,8 @@ export class Http1Connection implements Role, ExchangeLink {
     if (this.#isDetached) return;
     this.#isDetached = true;
     this.#disarm();
+    this.#watchBody(false);
+    if (this.#flushTimer !== null) clearTimeout(this.#flushTimer);
     this.#socket.removeListener('data', this.#onData);
     this.#socket.removeListener('end', this.#onFin);
   }

@@ -49,6 +49,9 @@ export function intercept(
   };
   const timer = setTimeout(() => end('the handshake took too long'), CLIENT_TLS_MS_MAX);
   socket.on('error', (error) => end(causeOf(error)));
+  // Behind the handshake a server's TLS socket made by hand tells a broken record here, and only here;
+  // unheard, the connection would be neither read nor closed any more.
+  socket.on('_tlsError', (error: NodeJS.ErrnoException) => end(causeOf(error)));
   socket.once('close', () => end(CLOSED_EARLY));
   const onEarlyFin = (): void => end(CLOSED_EARLY);
   socket.once('end', onEarlyFin);

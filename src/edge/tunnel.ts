@@ -44,9 +44,9 @@ export function openTunnel(
       context.become({ drain: () => client.setTimeout(DRAIN_TUNNEL_MS) });
       join(client, upstream);
     },
-    onFail(code) {
+    onFail(code, detail) {
       client.removeListener('close', cancel);
-      answerAndClose(client, code);
+      answerAndClose(client, code, detail);
     },
   });
   client.once('close', cancel);

@@ -4,6 +4,7 @@
  */
 import type net from 'node:net';
 import type tls from 'node:tls';
+import type { TunnelPolicy } from '../core/destination.ts';
 import type { Inbound } from '../core/ports.ts';
 import type { Secret } from '../core/secret.ts';
 
@@ -19,6 +20,8 @@ export interface EdgeSettings {
   readonly ownPort: number;
   /** Further names and addresses, beside loopback, under which we listen. */
   readonly ownHosts: readonly string[];
+  /** Where tunnels and forwarded requests may lead. */
+  readonly tunnels: TunnelPolicy;
 }
 
 /** Facts of a log line. Never the value of a header field. */

@@ -15,7 +15,12 @@ import {
   createZstdDecompress,
 } from 'node:zlib';
 import { fieldValue } from '../core/fields.ts';
-import { TAP_DECODED_BYTES_MAX, TAP_QUEUE_BYTES_MAX, TAP_SETTLE_MS_MAX } from '../core/limits.ts';
+import {
+  TAP_DECODED_BYTES_MAX,
+  TAP_QUEUE_BYTES_MAX,
+  TAP_SETTLE_MS_MAX,
+  TAP_ZSTD_WINDOW_BITS_MAX,
+} from '../core/limits.ts';
 import type { ResponseHead } from '../core/message.ts';
 import type { Clock } from '../core/ports.ts';
 import type { AnswerFacts, AnswerTap } from '../core/tap/facts.ts';
@@ -134,7 +139,9 @@ function createDecoder(coding: string): Transform | null {
     case 'br':
       return createBrotliDecompress({ finishFlush: constants.BROTLI_OPERATION_FLUSH });
     case 'zstd':
-      return createZstdDecompress();
+      return createZstdDecompress({
+        params: { [constants.ZSTD_d_windowLogMax]: TAP_ZSTD_WINDOW_BITS_MAX },
+      });
     default:
       return null;
   }

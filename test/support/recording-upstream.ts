@@ -110,8 +110,7 @@ export function leadLane(
 async function serve(socket: tls.TLSSocket, upstream: RecordingUpstream): Promise<void> {
   const reader = new ByteReader(socket);
   for (;;) {
-    const head = parseHead(await reader.through('\r\n\r\n'));
-    const request = { ...head, ...(await readBody(reader, head)) };
+    const request = await readRequest(reader);
     upstream.requests.push(request);
     const { pieces, closes } = upstream.reply(request);
     for (const piece of pieces) {
@@ -121,6 +120,16 @@ async function serve(socket: tls.TLSSocket, upstream: RecordingUpstream): Promis
     socket.end();
     return;
   }
+}
+
+/**
+ * Reads one request.
+ *
+ * @throws EndedEarly
+ */
+export async function readRequest(reader: ByteReader): Promise<RecordedRequest> {
+  const head = parseHead(await reader.through('\r\n\r\n'));
+  return { ...head, ...(await readBody(reader, head)) };
 }
 
 /** Takes a head apart: lines at CRLF, names before the first colon, values without their white space. */

@@ -75,10 +75,18 @@ function isHostValid(version: '1.0' | '1.1', facts: Facts): boolean {
   return true;
 }
 
-/** The protocol asked for; `Upgrade` counts only where `Connection` names it (RFC 9110, 7.8). */
+/** Further requests by another framing: who let them pass unread would be no proxy any more. */
+const HTTP = ['h2c', 'h2', 'http/2.0', 'http/1.1'];
+
+/**
+ * The protocol asked for; `Upgrade` counts only where `Connection` names it (RFC 9110, 7.8), and never
+ * where it offers HTTP itself: `h2c` by upgrade is withdrawn (RFC 9113, 3.1), and nobody need take it.
+ */
 function upgradeOf(version: '1.0' | '1.1', facts: Facts): string | null {
-  if (version === '1.0' || facts.upgrade === null || facts.upgrade === '') return null;
-  return listHas(facts.connection, 'upgrade') ? facts.upgrade.toLowerCase() : null;
+  const { connection, upgrade } = facts;
+  if (version === '1.0' || upgrade === null || upgrade === '') return null;
+  if (HTTP.some((protocol) => listHas(upgrade, protocol))) return null;
+  return listHas(connection, 'upgrade') ? upgrade.toLowerCase() : null;
 }
 
 function isInterim(status: number): boolean {

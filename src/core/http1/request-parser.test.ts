@@ -93,6 +93,12 @@ test('a connection persists as its version and Connection say (RFC 9112, 9.3)', 
   }
 });
 
+test('an upgrade to HTTP itself is none: h2c would be a way past the proxy (RFC 9113, 3.1)', () => {
+  for (const protocol of ['h2c', 'H2C', 'h2', 'HTTP/2.0', 'websocket, h2c', 'h2c , websocket']) {
+    assert.equal(post(`Upgrade: ${protocol}`, 'Connection: Upgrade').upgrade, null, protocol);
+  }
+});
+
 test('an upgrade counts only where Connection names it, on HTTP/1.1 (RFC 9110, 7.8)', () => {
   assert.equal(post('Upgrade: WebSocket', 'Connection: keep-alive, Upgrade').upgrade, 'websocket');
   assert.equal(post('Upgrade: websocket').upgrade, null);

@@ -1,6 +1,7 @@
 /** The rules of reading answers that the corpus can not tell, and the calls from within events. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { INTERIM_ANSWERS_MAX } from '../limits.ts';
 import type { Framing, ResponseHead } from '../message.ts';
 import { createResponseParser } from './response-parser.ts';
 import { latin1, traceResponse } from './testing/trace.ts';
@@ -181,4 +182,22 @@ test('nothing comes after an error', () => {
   parser.push(latin1(EMPTY));
   parser.finish();
   assert.deepEqual(log, ['error bad_start_line']);
+});
+
+test('interim answers have a bound, counted anew for each answer (RFC 9110, 15.2)', () => {
+  const interim = 'HTTP/1.1 103 Early Hints\r\n\r\n';
+  const { parser, log } = logged();
+  for (let answer = 0; answer < 2; answer += 1) {
+    parser.expect('GET');
+    parser.push(latin1(interim.repeat(INTERIM_ANSWERS_MAX)));
+    parser.push(latin1('HTTP/1.1 204 Fine\r\n\r\n'));
+    assert.equal(parser.idle, true);
+  }
+  assert.equal(
+    log.some((line) => line.startsWith('error')),
+    false,
+  );
+  parser.expect('GET');
+  parser.push(latin1(interim.repeat(INTERIM_ANSWERS_MAX + 1)));
+  assert.match(log.at(-1) ?? '', /^error bad_start_line/);
 });

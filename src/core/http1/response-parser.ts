@@ -7,7 +7,7 @@
  * that an owner that keeps connections for reuse can look there.
  */
 import assert from 'node:assert/strict';
-import { HEAD_BYTES_MAX } from '../limits.ts';
+import { HEAD_BYTES_MAX, INTERIM_ANSWERS_MAX } from '../limits.ts';
 import { BodyReader } from './body.ts';
 import { parseResponseHead } from './head.ts';
 import { isRefusal, refuse } from './refusal.ts';
@@ -36,6 +36,8 @@ class Http1ResponseParser implements ResponseParser {
   readonly #body = new BodyReader();
   #state: State = 'idle';
   #method = '';
+  /** Interim answers before the final one that is expected. */
+  #interims = 0;
   /** The piece being read, and how far. */
   #chunk: Buffer = NOTHING;
   #at = 0;
@@ -54,6 +56,7 @@ class Http1ResponseParser implements ResponseParser {
   expect(method: string): void {
     assert(this.#state === 'idle', 'another answer is under way');
     this.#method = method;
+    this.#interims = 0;
     this.#state = 'head';
   }
 
@@ -119,7 +122,9 @@ class Http1ResponseParser implements ResponseParser {
     }
     const { status } = head;
     if (status < 200 && status !== 101) {
-      this.#events.onInterim(head);
+      this.#interims += 1;
+      if (this.#interims > INTERIM_ANSWERS_MAX) this.#fail(TOO_MANY);
+      else this.#events.onInterim(head);
       return;
     }
     const isTunnel = status === 101 || (this.#method === 'CONNECT' && status < 300);
@@ -165,4 +170,8 @@ class Http1ResponseParser implements ResponseParser {
   }
 }
 
+const TOO_MANY: CodecError = refuse(
+  'bad_start_line',
+  'interim answers without end (RFC 9110, 15.2)',
+);
 const UNEXPECTED: CodecError = refuse('bad_start_line', 'bytes that no request asked for');

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
+import type { TunnelPolicy } from '../../core/destination.ts';
 import type { Fields, ResponseHead } from '../../core/message.ts';
 import type { Delivery, Inbound, InboundEvents } from '../../core/ports.ts';
 import { Secret } from '../../core/secret.ts';
@@ -37,6 +38,7 @@ export interface TestEdgeOptions {
   readonly token?: string;
   readonly interceptHosts?: readonly string[];
   readonly ownHosts?: readonly string[];
+  readonly tunnels?: TunnelPolicy;
 }
 
 /** An edge behind a listener on loopback. */
@@ -52,6 +54,7 @@ export async function startEdge(options: TestEdgeOptions = {}): Promise<TestEdge
       token: options.token === undefined ? null : Secret.of(options.token),
       ownPort: port,
       ownHosts: options.ownHosts ?? [],
+      tunnels: options.tunnels ?? { private: 'allow', metadata: 'refuse' },
     }),
     onExchange: options.onExchange ?? ((inbound) => answer(inbound, 200, 'ok')),
     log: { warn: (event, facts) => warnings.push({ event, facts }) },
