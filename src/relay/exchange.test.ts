@@ -495,6 +495,28 @@ describe('one more try', () => {
   });
 });
 
+describe('an observer that fails', () => {
+  test('a ledger that throws takes no byte, no end and no exchange with it', () => {
+    const scene = createScene();
+    const fail = (): never => {
+      throw new Error('the disk is gone');
+    };
+    scene.records.push = fail;
+    scene.anomalies.push = fail;
+    const { client, send } = messages(asking('claude-haiku-5-5'));
+    scene.open(client);
+    send();
+    scene.attempt().fail({ code: 'not_processed', phase: 'head' });
+    scene.attempt().head(200, SSE);
+    scene.attempt().body(START);
+    scene.attempt().done();
+    assert.deepEqual(client.heard, ['head 200', 'end']);
+    assert.equal(client.body.toString(), START);
+    assert.equal(scene.attempts.length, 2);
+    assert.equal(scene.relay.open, 0);
+  });
+});
+
 describe('refusals of our own', () => {
   test('a credential in the wrong lane is refused, typed, and an anomaly', () => {
     const scene = createScene();
