@@ -32,6 +32,8 @@ export interface Delivery {
   readonly bytes: number;
   /** CRC-32 over the payload bytes written, in order. */
   readonly crc: number;
+  /** Status of the edge's own answer to a request that broke off or broke the grammar; then `gone`. */
+  readonly refused?: number;
 }
 
 /** What the relay hears of the client. */

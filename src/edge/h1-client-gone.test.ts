@@ -278,7 +278,9 @@ test(
       const { text } = await client.ended();
       assert.match(text, /^HTTP\/1.1 400 [\s\S]*x-lanekeeper-error: bad_request\r\n/);
       const heard = listenings.at(-1) ?? assert.fail('no exchange');
-      assert.equal((await heard.closed).delivery.how, 'gone');
+      const { delivery } = await heard.closed;
+      assert.equal(delivery.how, 'gone');
+      assert.equal(delivery.refused, 400);
       assert.equal(heard.closes(), 1);
       client.socket.destroy();
     }

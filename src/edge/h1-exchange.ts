@@ -11,7 +11,7 @@
  */
 import assert from 'node:assert';
 import { crc32 } from 'node:zlib';
-import type { ErrorCode } from '../core/errors.ts';
+import { type ErrorCode, errorRow } from '../core/errors.ts';
 import { endToEnd } from '../core/fields.ts';
 import { encodeChunk, encodeLastChunk, encodeResponseHead } from '../core/http1/write.ts';
 import {
@@ -203,7 +203,7 @@ export class Http1Exchange implements Inbound {
       return;
     }
     this.#link.refuse(code, detail);
-    this.#close('gone');
+    this.#close('gone', errorRow(code).status);
   }
 
   socketClosed(): void {
@@ -216,13 +216,14 @@ export class Http1Exchange implements Inbound {
     this.#link.completed();
   };
 
-  #close(how: Delivery['how']): void {
+  #close(how: Delivery['how'], refused?: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
     // What is still queued was not accepted. Framing is counted as payload here: a lower bound.
     const pending = how === 'complete' ? 0 : this.#link.outbox.pendingBytes;
     const bytes = Math.max(0, this.#bytes - pending);
-    this.#events?.onClose({ how, bytes, crc: this.#crc });
+    const delivery = { how, bytes, crc: this.#crc };
+    this.#events?.onClose(refused === undefined ? delivery : { ...delivery, refused });
   }
 
   /** There is more of the request to come, which nobody may want any more. */

@@ -518,6 +518,16 @@ describe('an observer that fails', () => {
 });
 
 describe('refusals of our own', () => {
+  test('what the edge answered to a request that broke off is the status of its record', () => {
+    const scene = createScene();
+    const { client } = messages(asking('claude-haiku-5-5'));
+    scene.open(client);
+    client.events.onClose({ how: 'gone', bytes: 0, crc: 0, refused: 400 });
+    assert.equal(scene.records[0]?.status, 400);
+    assert.equal(scene.records[0]?.err_type, '4xx');
+    assert.equal(scene.records[0]?.intact, false);
+  });
+
   test('a credential in the wrong lane is refused, typed, and an anomaly', () => {
     const scene = createScene();
     scene.options.fault = 'head';
