@@ -162,6 +162,11 @@ export class Http1Exchange implements Inbound {
     return this.#plan !== null;
   }
 
+  /** True while the close of the connection is what ends the answer. */
+  get endsByClose(): boolean {
+    return this.#plan?.endsByClose === true;
+  }
+
   /** True while the relay wants no more of the request. */
   get isPaused(): boolean {
     return this.#isPaused;
