@@ -77,8 +77,11 @@ export interface Inbound {
   read(events: InboundEvents): void;
   pause(): void;
   resume(): void;
-  /** Passes an interim answer on (1xx but 101). Dropped where the client's version has none. */
-  interim(head: ResponseHead): void;
+  /**
+   * Passes an interim answer on (1xx but 101). Dropped where the client's version has none. False as with
+   * `write`: an upstream may send any number of them.
+   */
+  interim(head: ResponseHead): boolean;
   /** Sends the head of the answer: at most once. Hop-by-hop fields are the edge's to replace. */
   respond(head: ResponseHead): void;
   write(wire: Buffer, data: readonly Buffer[] | null): boolean;

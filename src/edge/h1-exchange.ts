@@ -84,12 +84,14 @@ export class Http1Exchange implements Inbound {
     if (!this.#isOver) this.#link.resumeReading();
   }
 
-  interim(head: ResponseHead): void {
+  interim(head: ResponseHead): boolean {
     assert(head.status >= 100 && head.status < 200 && head.status !== 101, 'an interim status');
     // RFC 9110 section 15.2: HTTP/1.0 has none.
-    if (this.#isOver || this.#plan !== null || this.head.version === '1.0') return;
+    if (this.#isOver || this.#plan !== null || this.head.version === '1.0') return true;
     const fields = endToEnd(head.fields);
-    this.#link.outbox.push(encodeResponseHead(head.status, reasonOf(head), fields));
+    const { outbox } = this.#link;
+    outbox.push(encodeResponseHead(head.status, reasonOf(head), fields));
+    return outbox.hasRoom();
   }
 
   respond(head: ResponseHead): void {

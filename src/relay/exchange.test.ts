@@ -240,6 +240,21 @@ describe('an answer', () => {
     assert.equal(scene.attempt().paused, false);
   });
 
+  test('that is interim stops its upstream too, which may send any number of them', () => {
+    const scene = createScene();
+    const { client, send } = messages(asking('claude-sonnet-5-5'));
+    scene.open(client);
+    send();
+    const hints = { status: 103, reason: 'Early Hints', version: '1.1', fields: [] } as const;
+    client.full = true;
+    scene.attempt().events.onInterim({ ...hints, framing: { kind: 'none' }, keepAlive: true });
+    assert.deepEqual(client.heard, ['interim 103']);
+    assert.equal(scene.attempt().paused, true);
+    client.full = false;
+    client.events.onDrain();
+    assert.equal(scene.attempt().paused, false);
+  });
+
   test('that is cut upstream is cut for the client, and never called intact', () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-sonnet-5-5'));

@@ -248,7 +248,7 @@ export class Exchange implements InboundEvents {
   #interim(head: ResponseHead): void {
     // A held request was already told to continue.
     if (head.status === 100 && !this.#streaming) return;
-    this.#inbound.interim(head);
+    if (!this.#inbound.interim(head)) this.#attempt?.pause();
   }
 
   #answer(attempt: Attempt, head: ResponseHead): void {
