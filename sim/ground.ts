@@ -1,0 +1,140 @@
+/**
+ * The ground that the program stands on, replaced: timers, ticks, the clock and `net.connect` are those
+ * of a simulated world while one runs, and what would bring in real time or chance throws.
+ *
+ * The program itself is not changed and does not know: the files that serve people are the files that
+ * are simulated. Everything runs to its end within one call, so that the process around it (a test
+ * runner, the command line) never meets a replaced function.
+ */
+
+import { syncBuiltinESMExports } from 'node:module';
+import net from 'node:net';
+import type { Scheduled, Scheduler } from './scheduler.ts';
+
+/** What a world answers in place of the system. */
+export interface Ground {
+  readonly scheduler: Scheduler;
+  /** Timers of the program that wait. */
+  readonly timers: Set<VirtualTimer>;
+  connect(target: { readonly host: string; readonly port: number }): net.Socket;
+}
+
+/** Stands for `NodeJS.Timeout` and `NodeJS.Immediate`. */
+export class VirtualTimer {
+  readonly #ground: Ground;
+  readonly #ms: number;
+  readonly #run: () => void;
+  #event: Scheduled | null = null;
+  /** It would keep a process alive. */
+  isHolding = true;
+
+  constructor(ground: Ground, ms: number, run: () => void) {
+    this.#ground = ground;
+    this.#ms = ms;
+    this.#run = run;
+    this.refresh();
+  }
+
+  refresh(): this {
+    const { scheduler, timers } = this.#ground;
+    scheduler.cancel(this.#event);
+    timers.add(this);
+    this.#event = scheduler.after(this.#ms, () => {
+      this.#event = null;
+      timers.delete(this);
+      this.#run();
+    });
+    return this;
+  }
+
+  unref(): this {
+    this.isHolding = false;
+    return this;
+  }
+
+  ref(): this {
+    this.isHolding = true;
+    return this;
+  }
+
+  cancel(): void {
+    this.#ground.scheduler.cancel(this.#event);
+    this.#event = null;
+    this.#ground.timers.delete(this);
+  }
+}
+
+type Callback = (...args: unknown[]) => void;
+
+function forbidden(what: string): () => never {
+  return () => {
+    throw new Error(`${what} is not of the simulated world`);
+  };
+}
+
+/** Runs `body`, which must be synchronous, with the ground replaced. */
+export function standingOn<T>(ground: Ground, body: () => T): T {
+  const real = {
+    setTimeout: globalThis.setTimeout,
+    clearTimeout: globalThis.clearTimeout,
+    setInterval: globalThis.setInterval,
+    setImmediate: globalThis.setImmediate,
+    clearImmediate: globalThis.clearImmediate,
+    queueMicrotask: globalThis.queueMicrotask,
+  };
+  const { now: dateNow } = Date;
+  const { random } = Math;
+  const { nextTick } = process;
+  const { scheduler } = ground;
+  const start = (run: Callback, ms: number, args: unknown[]): VirtualTimer =>
+    new VirtualTimer(ground, ms, () => run(...args));
+  const stop = (timer: unknown): void => {
+    if (timer instanceof VirtualTimer) timer.cancel();
+  };
+  Object.assign(globalThis, {
+    setTimeout: (run: Callback, ms = 1, ...args: unknown[]) => start(run, Math.max(1, ms), args),
+    clearTimeout: stop,
+    setImmediate: (run: Callback, ...args: unknown[]) => start(run, 0, args),
+    clearImmediate: stop,
+    setInterval: forbidden('setInterval'),
+    queueMicrotask: forbidden('queueMicrotask'),
+  });
+  process.nextTick = (run: Callback, ...args: unknown[]) => {
+    scheduler.tick(args.length === 0 ? run : () => run(...args));
+  };
+  Date.now = forbidden('Date.now');
+  Math.random = forbidden('Math.random');
+  Object.defineProperty(performance, 'now', { value: () => scheduler.now, configurable: true });
+  const former = connectTo;
+  connectTo = (target) => ground.connect(target);
+  try {
+    return body();
+  } finally {
+    connectTo = former;
+    Reflect.deleteProperty(performance, 'now');
+    Math.random = random;
+    Date.now = dateNow;
+    process.nextTick = nextTick;
+    Object.assign(globalThis, real);
+  }
+}
+
+type Connect = (target: { readonly host: string; readonly port: number }) => net.Socket;
+
+let connectTo: Connect | null = null;
+
+/**
+ * Puts `net.connect` at the disposal of simulated worlds. Once for a process: where none runs, it is
+ * Node's own.
+ */
+function interceptConnect(): void {
+  const own = net.connect;
+  const replaced = (...args: unknown[]): net.Socket => {
+    if (connectTo === null) return Reflect.apply(own, net, args) as net.Socket;
+    return connectTo(args[0] as { host: string; port: number });
+  };
+  Object.assign(net, { connect: replaced });
+  syncBuiltinESMExports();
+}
+
+interceptConnect();
