@@ -2,7 +2,7 @@
  * Answers as simulated upstreams give them: bytes on the wire, where they break off, and beside them
  * what they mean.
  */
-import type { Knobs } from './knobs.ts';
+import type { Cut, Knobs } from './knobs.ts';
 import type { Random } from './random.ts';
 import { chunked } from './requests.ts';
 import type { WireField } from './wire-reader.ts';
@@ -24,7 +24,7 @@ export interface AnswerScript {
   /** It is no valid HTTP from about here on. */
   readonly flaw: 'none' | 'head' | 'chunk';
   /** It breaks off behind so many bytes. */
-  readonly cut: { readonly at: number; readonly how: 'fin' | 'reset' | 'stall' } | null;
+  readonly cut: Cut | null;
   /** It begins before the request is complete. */
   readonly isEarly: boolean;
   /** The connection ends behind it. */
@@ -66,7 +66,9 @@ export function drawAnswer(random: Random, knobs: Knobs, asked: Asked): AnswerSc
   const body =
     framing === 'chunked' ? chunked(random, content.payload, flaw === 'chunk') : [content.payload];
   const hasPayload = !isBodiless || isUpgrade;
+  const isCut = isFaulty && flaw === 'none';
   const wire = Buffer.concat(hasPayload ? [headBytes, ...body] : [headBytes]);
+  const drawn = isCut ? drawCut(random, wire.length, headBytes.length) : null;
   return {
     status,
     reason: content.reason,
@@ -79,7 +81,7 @@ export function drawAnswer(random: Random, knobs: Knobs, asked: Asked): AnswerSc
     headBytes: headBytes.length,
     interims,
     flaw,
-    cut: isFaulty && flaw === 'none' ? drawCut(random, wire.length, headBytes.length) : null,
+    cut: knobs.forced.cut ?? drawn,
     isEarly: random.chance(knobs.upstreamFaults / 6),
     closes,
     pauseMs: drawPause(random),

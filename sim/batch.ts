@@ -1,6 +1,7 @@
 /**
  * Many seeds, one after the other, and what came of them.
  */
+import { seenIn } from './seen.ts';
 import { type SeedOptions, type SeedResult, simulateSeed } from './simulate.ts';
 import type { Violation } from './world.ts';
 
@@ -36,7 +37,7 @@ export function addToBatch(batch: Batch, result: SeedResult): void {
   batch.seeds += 1;
   batch.exchanges += result.exchanges;
   batch.steps += result.steps;
-  for (const [what, count] of result.seen)
+  for (const [what, count] of seenIn(result.stories))
     batch.seen.set(what, (batch.seen.get(what) ?? 0) + count);
   if (result.violation !== null) {
     batch.violations.push({ seed: result.seed, violation: result.violation });

@@ -5,19 +5,12 @@
  */
 import type { EndChecks } from './checks-end.ts';
 import { Endpoint } from './endpoint.ts';
+import type { Leaving } from './knobs.ts';
 import type { Flow } from './network.ts';
 import type { SimSocket } from './socket.ts';
 import type { Story } from './story.ts';
 import { Matcher, type WireHead, WireReader, wireValue } from './wire-reader.ts';
 import type { World } from './world.ts';
-
-/** How a client leaves before it has everything. */
-export interface Leaving {
-  /** Behind so many bytes that it sent, or that it got. */
-  readonly behind: 'sent' | 'got';
-  readonly bytes: number;
-  readonly how: 'fin' | 'close' | 'reset' | 'stall';
-}
 
 export interface Manner {
   readonly isPipelining: boolean;

@@ -33,8 +33,35 @@ export interface Knobs {
   readonly idleMs: number;
   /** What is wrong with ledger and tee. */
   readonly observer: 'well' | 'drops' | 'throws';
-  /** The edge is told to drain in the middle. */
-  readonly drains: boolean;
+  /** What the edge is told in the middle: to let exchanges finish, or to close at once. */
+  readonly ending: 'none' | 'drain' | 'destroy';
+  /** Tunnels and requests to other hosts beside the exchanges. */
+  readonly strangers: number;
+  /** In place of what chance would do to a first exchange: for sweeps over every byte. */
+  readonly forced: Forced;
+}
+
+/** One fault at one place. */
+export interface Forced {
+  /** Of the answer. */
+  readonly cut?: Cut;
+  /** Of an upstream's connection, behind so many bytes of the request. */
+  readonly trap?: { readonly atByte: number; readonly how: Cut['how'] };
+  /** Of the client. */
+  readonly leaving?: Leaving;
+}
+
+/** Where an answer breaks off, in bytes of its wire. */
+export interface Cut {
+  readonly at: number;
+  readonly how: 'fin' | 'reset' | 'stall';
+}
+
+/** How a client leaves before it has everything: behind so many bytes that it sent, or that it got. */
+export interface Leaving {
+  readonly behind: 'sent' | 'got';
+  readonly bytes: number;
+  readonly how: 'fin' | 'close' | 'reset' | 'stall';
 }
 
 export function drawKnobs(random: Random): Knobs {
@@ -60,6 +87,8 @@ export function drawKnobs(random: Random): Knobs {
     headMs: random.pick([2_000, 900_000]),
     idleMs: random.pick([2_000, 600_000]),
     observer: random.pick(['well', 'well', 'drops', 'throws']),
-    drains: random.chance(0.1),
+    ending: random.chance(0.15) ? random.pick(['drain', 'destroy']) : 'none',
+    strangers: random.chance(0.3) ? random.between(1, 6) : 0,
+    forced: {},
   };
 }

@@ -8,7 +8,7 @@ import type { LaneConfig } from '../src/config/types.ts';
 import type { Inbound, Outbound, OutboundEvents } from '../src/core/ports.ts';
 import type { RoutingTable } from '../src/core/route.ts';
 import { Secret } from '../src/core/secret.ts';
-import type { ConnectionContext, EdgeCounts } from '../src/edge/context.ts';
+import type { ConnectionContext, EdgeCounts, Role } from '../src/edge/context.ts';
 import { createEdge, type Edge, type EdgeSettings } from '../src/edge/edge.ts';
 import { Http1Connection } from '../src/edge/h1-connection.ts';
 import { createLanes } from '../src/lanes/create.ts';
@@ -125,8 +125,9 @@ export class SimProxy {
       version: 'simulated',
       counts: this.counts,
       become: (role) => {
+        this.#roles.add(role);
+        raw.once('close', () => this.#roles.delete(role));
         if (this.isDraining) role.drain();
-        else this.#drains.add(role);
       },
     };
     const scope = { kind: 'intercept', host: INTERCEPTED_HOST, isNameRight: true } as const;
@@ -136,7 +137,7 @@ export class SimProxy {
     new Http1Connection({ socket: raw, raw, scope, context, openTunnel }).start(Buffer.alloc(0));
   }
 
-  readonly #drains = new Set<{ drain(): void }>();
+  readonly #roles = new Set<Role>();
 
   /** A request, from whatever door. */
   handle(inbound: Inbound): void {
@@ -188,8 +189,15 @@ export class SimProxy {
     this.#world.note('switch', 'drain');
     this.isDraining = true;
     this.edge.drain();
-    for (const role of this.#drains) role.drain();
-    this.#drains.clear();
+    for (const role of this.#roles) role.drain();
+  }
+
+  /** Closes everything at once. */
+  destroy(): void {
+    this.#world.note('switch', 'destroy');
+    this.isDraining = true;
+    this.edge.destroy();
+    for (const role of [...this.#roles]) role.abandon?.();
   }
 
   closeLanes(): void {

@@ -5,18 +5,18 @@ import { canaryOf } from './canaries.ts';
 import { ArrivalChecks } from './checks-arrival.ts';
 import { EndChecks } from './checks-end.ts';
 import { StateChecks } from './checks-state.ts';
-import { Client, type Leaving, type Manner } from './client.ts';
+import { Client, type Manner } from './client.ts';
 import { standingOn } from './ground.ts';
-import { drawKnobs, type Knobs } from './knobs.ts';
+import { drawKnobs, type Knobs, type Leaving } from './knobs.ts';
 import { LANES, laneNamed } from './model.ts';
 import { createLink, type NetworkOptions } from './network.ts';
 import { PortClient } from './port-client.ts';
 import { type Sabotage, SimProxy, WALL_START } from './proxy.ts';
 import { Random } from './random.ts';
 import { planRequest } from './requests.ts';
-import { seenIn } from './seen.ts';
 import { type SimSocket, systemError } from './socket.ts';
 import { beginStory, type Story } from './story.ts';
+import { Strangers } from './strangers.ts';
 import { UpstreamConnection } from './upstream.ts';
 import { type Violation, World } from './world.ts';
 
@@ -35,8 +35,7 @@ export interface SeedResult {
   readonly digest: number;
   readonly violation: Violation | null;
   readonly observer: Knobs['observer'];
-  /** How often each situation came up. */
-  readonly seen: ReadonlyMap<string, number>;
+  readonly stories: readonly Story[];
   readonly trace: readonly string[];
 }
 
@@ -62,7 +61,7 @@ export function simulateSeed(seed: number, options: SeedOptions = {}): SeedResul
     digest: world.digest,
     violation: world.violation,
     observer: knobs.observer,
-    seen: seenIn(world.stories.values()),
+    stories: [...world.stories.values()],
     trace: world.trace,
   };
 }
@@ -73,6 +72,7 @@ class Run {
   readonly #arrivals: ArrivalChecks;
   readonly #ends: EndChecks;
   readonly #network: NetworkOptions;
+  readonly #strangers: Strangers;
   #ids = 0;
 
   constructor(world: World, sabotage: Sabotage) {
@@ -82,6 +82,7 @@ class Run {
     this.#ends = new EndChecks(world);
     const { latencyMs, bufferBytes } = world.knobs;
     this.#network = { scheduler: world.scheduler, random: world.random, latencyMs, bufferBytes };
+    this.#strangers = new Strangers(world, this.#network);
   }
 
   get exchanges(): number {
@@ -96,6 +97,7 @@ class Run {
     this.#ends.watch(proxy);
     const state = new StateChecks(world, proxy);
     this.#populate(proxy);
+    this.#strangers.populate(proxy);
     try {
       while (world.violation === null && world.step((socket) => state.look(socket))) {
         state.afterStep();
@@ -117,7 +119,11 @@ class Run {
     const lane = LANES.find((candidate) => candidate.host === host && candidate.port === port);
     const socket = world.createSocket(true, () => undefined);
     world.note('dial', `${host}:${port}`);
-    if (lane === undefined) {
+    const connect =
+      lane === undefined
+        ? this.#strangers.accepts(port)
+        : (ready: SimSocket) => this.#connected(lane.name, ready);
+    if (connect === null) {
       world.violate('7 closed by default', `the program dials ${host}:${port}`);
       return socket;
     }
@@ -128,7 +134,7 @@ class Run {
     world.after(random.float() * 3 * knobs.latencyMs, () => {
       if (socket.destroyed) return;
       if (fault !== null) socket.destroy(systemError(fault, 'connect'));
-      else this.#connected(lane.name, socket);
+      else connect(socket);
     });
     return socket;
   }
@@ -156,7 +162,9 @@ class Run {
     for (let i = 0; i < knobs.switches; i += 1) {
       world.after(random.float() * knobs.spanMs * 1.2, () => proxy.throwSwitch());
     }
-    if (knobs.drains) world.after(random.float() * knobs.spanMs * 2, () => proxy.drain());
+    const endsAt = random.float() * knobs.spanMs * 2;
+    if (knobs.ending === 'drain') world.after(endsAt, () => proxy.drain());
+    if (knobs.ending === 'destroy') world.after(endsAt, () => proxy.destroy());
   }
 
   #stories(door: Story['door'], client: number): Story[] {
@@ -201,7 +209,7 @@ function drawManner(world: World, stories: readonly Story[]): Manner {
   return {
     isPipelining: random.chance(0.2),
     patienceMs: isFaulty && random.chance(0.3) ? random.spread(10, 2_000_000) : null,
-    leaving: isFaulty ? drawLeaving(world, stories) : null,
+    leaving: knobs.forced.leaving ?? (isFaulty ? drawLeaving(world, stories) : null),
     isSlow: random.chance(knobs.slowReaders),
   };
 }

@@ -7,17 +7,12 @@ import { type AnswerScript, drawAnswer } from './answers.ts';
 import { CanarySearch } from './canaries.ts';
 import type { ArrivalChecks } from './checks-arrival.ts';
 import { Endpoint } from './endpoint.ts';
+import type { Forced } from './knobs.ts';
 import type { Flow } from './network.ts';
 import type { SimSocket } from './socket.ts';
 import type { Arrival, Story } from './story.ts';
 import { type WireHead, WireReader, wireValue } from './wire-reader.ts';
 import type { World } from './world.ts';
-
-/** Cut off with a connection before or while a request comes. */
-interface Trap {
-  readonly atByte: number;
-  readonly how: 'fin' | 'reset' | 'stall';
-}
 
 export class UpstreamConnection {
   readonly lane: string;
@@ -27,7 +22,8 @@ export class UpstreamConnection {
   readonly #endpoint: Endpoint;
   readonly #search: CanarySearch;
   readonly #reader: WireReader;
-  readonly #trap: Trap | null;
+  /** It ends while a request comes, or before. */
+  readonly #trap: NonNullable<Forced['trap']> | null;
   /** It reads no more: it was cut off in a request. */
   #hasSprung = false;
   #received = 0;
@@ -62,9 +58,10 @@ export class UpstreamConnection {
       onReset: () => this.#ended('lost', 'reset by the proxy'),
     });
     const { random, knobs } = world;
-    this.#trap = random.chance(knobs.upstreamFaults / 6)
+    const drawn: Forced['trap'] | null = random.chance(knobs.upstreamFaults / 6)
       ? { atByte: random.spread(1, 1_500) - 1, how: random.pick(['fin', 'reset', 'stall']) }
       : null;
+    this.#trap = knobs.forced.trap ?? drawn;
     if (this.#trap?.atByte === 0) world.after(random.float() * 5, () => this.#spring());
   }
 
