@@ -26,7 +26,7 @@ help:
 	@echo 'make check     lint and types only;  make test-unit  unit tests only'
 	@echo 'make fuzz      all fuzzing targets, guided by coverage; TARGET= CASES= SECONDS= SEED= KEEP=1'
 	@echo 'make sbom      bill of materials, sbom.json;  make licences  those of everything that is installed'
-	@echo 'make simulate  seeds of the simulator; SEEDS= FIRST= VERBOSE=1'
+	@echo 'make simulate  seeds of the simulator; SEEDS= FIRST= SWEEP=1 VERBOSE=1'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
 # npm ci brings the runtime too: the package `node` holds the Node that everything here runs on.
@@ -54,9 +54,10 @@ fuzz: setup
 bench-micro: setup
 	@node_modules/.bin/node bench/micro.ts $(if $(JSON),--json) $(if $(CELL),--cell '$(CELL)') $(if $(COMPARE),--compare $(COMPARE))
 
-# Any seeds of the simulator; a failing one says how to replay it. VERBOSE=1 tells what came up.
+# Any seeds of the simulator; a failing one says how to replay it. SWEEP=1 breaks one exchange of each off
+# at every byte, VERBOSE=1 tells what came up.
 simulate: setup
-	npm run --silent simulate -- --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1) $(if $(VERBOSE),--verbose)
+	npm run --silent simulate -- --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1) $(if $(SWEEP),--sweep) $(if $(VERBOSE),--verbose)
 
 demo: setup
 	$(LANEKEEPER) demo $(HOMEDIR)

@@ -2,7 +2,7 @@
  * Answers as simulated upstreams give them: bytes on the wire, where they break off, and beside them
  * what they mean.
  */
-import type { Cut, Knobs } from './knobs.ts';
+import { type Cut, type Knobs, largestBody } from './knobs.ts';
 import type { Random } from './random.ts';
 import { chunked } from './requests.ts';
 import type { WireField } from './wire-reader.ts';
@@ -58,7 +58,7 @@ export function drawAnswer(random: Random, knobs: Knobs, asked: Asked): AnswerSc
   const isFaulty = random.chance(knobs.upstreamFaults);
   const flaw = isFaulty && random.chance(0.15) ? drawFlaw(random, framing) : 'none';
   const closes = framing === 'close' || version === '1.0' || random.chance(0.1);
-  const interims = random.chance(0.08) ? random.spread(1, random.chance(0.1) ? 4_000 : 3) : 0;
+  const interims = random.chance(0.08) ? random.spread(1, random.chance(0.04) ? 4_000 : 3) : 0;
   const fields = withFraming(random, content, framing, closes && !isUpgrade);
   const front = interimHeads(random, interims);
   const start = `HTTP/${version} ${status} ${content.reason}`;
@@ -126,9 +126,9 @@ function drawContent(random: Random, knobs: Knobs, asked: Asked): Content {
   if (random.chance(0.1)) fields.push(['Set-Cookie', 'a=1'], ['Set-Cookie', 'b=2']);
   if (random.chance(0.05)) fields.push(['Keep-Alive', 'timeout=60']);
   const roll = random.float();
-  if (roll < 0.5) return stream(random, fields, large);
+  if (roll < 0.5) return stream(random, fields, large ? largestBody(knobs) : 0);
   if (roll < 0.8 || asked.method === 'HEAD') {
-    const size = large ? random.spread(50_000, 2_000_000) : random.spread(1, 4_000);
+    const size = large ? random.spread(50_000, largestBody(knobs)) : random.spread(1, 4_000);
     fields.push(['Content-Type', 'application/json']);
     return { status: 200, reason: 'OK', fields, payload: json(size) };
   }
@@ -167,10 +167,10 @@ function refusal(random: Random, fields: WireField[], asked: Asked): Content {
   return { status, reason, fields, payload: json(random.spread(1, 300)) };
 }
 
-function stream(random: Random, fields: WireField[], large: boolean): Content {
+function stream(random: Random, fields: WireField[], bytesMax: number): Content {
   fields.push(['content-type', 'text/event-stream']);
   if (random.chance(0.03)) fields.push(['content-encoding', 'x-unknown']);
-  const events = large ? random.spread(500, 20_000) : random.spread(1, 60);
+  const events = bytesMax > 0 ? random.spread(500, bytesMax / 100) : random.spread(1, 60);
   const delta =
     'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"w"}}\n\n';
   const start =

@@ -8,7 +8,7 @@ import { Endpoint } from './endpoint.ts';
 import type { Leaving } from './knobs.ts';
 import type { Flow } from './network.ts';
 import type { SimSocket } from './socket.ts';
-import type { Story } from './story.ts';
+import { type Story, spokenBy } from './story.ts';
 import { Matcher, type WireHead, WireReader, wireValue } from './wire-reader.ts';
 import type { World } from './world.ts';
 
@@ -205,7 +205,7 @@ export class Client {
 
   /** Over an upgraded connection: a few bytes, then the end of its side. */
   #speak(story: Story): void {
-    this.#endpoint.send(Buffer.from(`frame of ${story.plan.id}`));
+    this.#endpoint.send(Buffer.from(spokenBy(story.plan.id)));
     if (this.#world.random.chance(0.5)) this.#endpoint.fin();
   }
 

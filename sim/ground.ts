@@ -25,6 +25,7 @@ export class VirtualTimer {
   readonly #ms: number;
   readonly #run: () => void;
   #event: Scheduled | null = null;
+  #dueAt = 0;
   /** It would keep a process alive. */
   isHolding = true;
 
@@ -35,16 +36,27 @@ export class VirtualTimer {
     this.refresh();
   }
 
+  /** Begins its time anew. An event that waits already is only put off when it comes. */
   refresh(): this {
     const { scheduler, timers } = this.#ground;
-    scheduler.cancel(this.#event);
+    this.#dueAt = scheduler.now + this.#ms;
     timers.add(this);
-    this.#event = scheduler.after(this.#ms, () => {
+    if (this.#event === null) this.#wait(this.#ms);
+    return this;
+  }
+
+  #wait(ms: number): void {
+    const { scheduler, timers } = this.#ground;
+    this.#event = scheduler.after(ms, () => {
       this.#event = null;
+      const left = this.#dueAt - scheduler.now;
+      if (left > 0) {
+        this.#wait(left);
+        return;
+      }
       timers.delete(this);
       this.#run();
     });
-    return this;
   }
 
   unref(): this {

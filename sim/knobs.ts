@@ -92,3 +92,8 @@ export function drawKnobs(random: Random): Knobs {
     forced: {},
   };
 }
+
+/** Largest body that is drawn: some megabytes, but where a network takes them byte by byte. */
+export function largestBody({ bufferBytes, readBytesMax }: Knobs): number {
+  return Math.min(2_000_000, 100_000 + 200 * Math.min(bufferBytes, readBytesMax));
+}

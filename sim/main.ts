@@ -1,5 +1,7 @@
 /**
- * Runs seeds of the simulator: `node sim/main.ts --seeds N --first S [--verbose]`.
+ * Runs seeds of the simulator: `node sim/main.ts --seeds N --first S [--sweep] [--verbose]`.
+ *
+ * With `--sweep` one exchange of each seed is broken off at every byte, by every way (`sweep.ts`).
  *
  * Exit status 1 where an invariant did not hold, 2 for wrong usage. SIGINT ends it with what it has.
  */
@@ -7,6 +9,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { addToBatch, type Batch, emptyBatch, judgeSeed, summaryOf } from './batch.ts';
 import { type SeedResult, simulateSeed } from './simulate.ts';
+import { alone, type Swept, sweepSeed } from './sweep.ts';
 
 const SEEDS = 1_000;
 /** Violations shown; a program that is broken everywhere has one in every seed. */
@@ -15,11 +18,12 @@ const TRACE_LINES = 40;
 const PROGRESS_MS = 10_000;
 const ALL = Number.MAX_SAFE_INTEGER;
 
-const USAGE = 'usage: node sim/main.ts [--seeds N] [--first S] [--verbose]';
+const USAGE = 'usage: node sim/main.ts [--seeds N] [--first S] [--sweep] [--verbose]';
 
 interface Arguments {
   readonly seeds: number;
   readonly first: number;
+  readonly isSweep: boolean;
   readonly isVerbose: boolean;
 }
 
@@ -29,27 +33,32 @@ function readArguments(): Arguments | null {
       options: {
         seeds: { type: 'string', default: String(SEEDS) },
         first: { type: 'string', default: '1' },
+        sweep: { type: 'boolean', default: false },
         verbose: { type: 'boolean', default: false },
       },
     });
     const seeds = Number(values.seeds);
     const first = Number(values.first);
     const isRight = Number.isSafeInteger(seeds) && seeds > 0 && Number.isSafeInteger(first);
-    return isRight && first >= 0 ? { seeds, first, isVerbose: values.verbose } : null;
+    const { sweep: isSweep, verbose: isVerbose } = values;
+    return isRight && first >= 0 ? { seeds, first, isSweep, isVerbose } : null;
   } catch {
     return null;
   }
 }
 
-/** What went wrong in a seed, how it came to it, and how to see it again. */
-function show(result: SeedResult, lines: number): void {
-  const { violation } = result;
+/** What went wrong in a run, how it came to it, and how to see it again. */
+function show({ forced, result }: Run, lines: number): void {
+  const { violation, seed } = result;
   if (violation === null) return;
-  const { trace } = simulateSeed(result.seed, { isTracing: true });
-  console.log(`\nseed ${result.seed}: invariant ${violation.invariant}`);
+  const { trace } =
+    forced === null ? simulateSeed(seed, { isTracing: true }) : alone(seed, forced, true);
+  console.log(`\nseed ${seed}: invariant ${violation.invariant}`);
+  if (forced !== null) console.log(`  with ${JSON.stringify(forced)}`);
   console.log(`  at step ${violation.step}, ${violation.at.toFixed(3)} ms: ${violation.what}`);
   for (const line of aboutIt(trace, violation.what).slice(-lines)) console.log(`  ${line}`);
-  console.log(`replay: make simulate SEEDS=1 FIRST=${result.seed}\n`);
+  const sweep = forced === null ? '' : 'SWEEP=1 ';
+  console.log(`replay: make simulate ${sweep}SEEDS=1 FIRST=${seed}\n`);
 }
 
 /** Of a trace, what is about the request that a violation names, and about the proxy as a whole. */
@@ -65,8 +74,20 @@ function tell({ seen }: Batch): void {
     console.log(`${String(count).padStart(10)}  ${what}`);
 }
 
+/** A run, with the fault that was forced on it where it is one of a sweep. */
+interface Run {
+  readonly forced: Swept['forced'] | null;
+  readonly result: SeedResult;
+}
+
+function* runsOf(seed: number, { isSweep }: Arguments): Generator<Run> {
+  if (isSweep) yield* sweepSeed(seed);
+  else yield { forced: null, result: judgeSeed(seed) };
+}
+
 /** Runs the seeds until all are done, or somebody has enough of it. */
-async function run({ seeds, first, isVerbose }: Arguments): Promise<Batch> {
+async function runAll(given: Arguments): Promise<Batch> {
+  const { seeds, first, isVerbose } = given;
   const batch = emptyBatch();
   let isInterrupted = false;
   process.once('SIGINT', () => {
@@ -74,9 +95,10 @@ async function run({ seeds, first, isVerbose }: Arguments): Promise<Batch> {
   });
   let toldAt = Date.now();
   for (let seed = first; seed < first + seeds && !isInterrupted; seed += 1) {
-    const result = judgeSeed(seed);
-    addToBatch(batch, result);
-    if (batch.violations.length <= SHOWN_MAX) show(result, seeds === 1 ? ALL : TRACE_LINES);
+    for (const run of runsOf(seed, given)) {
+      addToBatch(batch, run.result);
+      if (batch.violations.length <= SHOWN_MAX) show(run, seeds === 1 ? ALL : TRACE_LINES);
+    }
     if (isVerbose && Date.now() - toldAt > PROGRESS_MS) {
       console.log(summaryOf(batch));
       toldAt = Date.now();
@@ -92,10 +114,10 @@ async function main(): Promise<number> {
     console.error(USAGE);
     return 2;
   }
-  if (given.isVerbose && given.seeds === 1) {
+  if (given.isVerbose && given.seeds === 1 && !given.isSweep) {
     for (const line of simulateSeed(given.first, { isTracing: true }).trace) console.log(line);
   }
-  const batch = await run(given);
+  const batch = await runAll(given);
   if (given.isVerbose) tell(batch);
   const failed = batch.violations.map(({ seed }) => seed);
   if (failed.length > 0) console.log(`seeds with violations: ${failed.slice(0, 50).join(' ')}`);

@@ -4,7 +4,7 @@
  */
 import type { Agent } from '../src/core/route.ts';
 import { type BodyPlan, planBody } from './bodies.ts';
-import type { Knobs } from './knobs.ts';
+import { type Knobs, largestBody } from './knobs.ts';
 import type { Random } from './random.ts';
 import type { WireField } from './wire-reader.ts';
 
@@ -159,7 +159,7 @@ function drawBody(
   if (!isRouted && method !== 'PUT' && method !== 'POST') return NO_BODY;
   if (random.chance(0.03)) return NO_BODY;
   const size = random.chance(knobs.largeBodies)
-    ? random.spread(50_000, 2_000_000)
+    ? random.spread(50_000, largestBody(knobs))
     : random.spread(1, 3_000);
   const plan = planBody(random, size, leak === 'own-in-body' ? credential : '');
   const payload = Buffer.from(plan.text);

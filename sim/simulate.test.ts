@@ -7,9 +7,12 @@ import { addToBatch, emptyBatch, judgeSeed, summaryOf } from './batch.ts';
 import { Random } from './random.ts';
 import { SABOTAGES } from './sabotage.ts';
 import { simulateSeed } from './simulate.ts';
+import { sweepSeed } from './sweep.ts';
 
 /** The fixed set: these seeds and no others, in every run. */
 const SEEDS = 400;
+/** Swept over every byte: answers by length, in chunks on a keyed lane, and until the close. */
+const SWEPT = [76, 3, 71];
 /** Within so many seeds each sabotage must be caught. */
 const SABOTAGE_SEEDS = 60;
 
@@ -85,6 +88,23 @@ test('the invariants hold in the fixed set of seeds, in which everything comes u
   assert.equal(first, undefined, `make simulate SEEDS=1 FIRST=${first?.seed}`);
   const missing = SITUATIONS.filter((what) => (batch.seen.get(what) ?? 0) === 0);
   assert.deepEqual(missing, []);
+});
+
+test('one exchange holds them broken off at every byte, by every way, at either end', (t) => {
+  const batch = emptyBatch();
+  const framings = new Set<string>();
+  for (const seed of SWEPT) {
+    for (const { forced, result } of sweepSeed(seed)) {
+      addToBatch(batch, result);
+      framings.add(result.stories[0]?.arrivals[0]?.script?.framing ?? 'none');
+      const { violation } = result;
+      const replay = `make simulate SWEEP=1 SEEDS=1 FIRST=${seed} ${JSON.stringify(forced)}`;
+      assert.equal(violation, null, `${replay}: ${violation?.invariant}, ${violation?.what}`);
+    }
+  }
+  t.diagnostic(summaryOf(batch));
+  for (const framing of ['length', 'chunked', 'close']) assert.ok(framings.has(framing), framing);
+  assert.ok(batch.seeds > 5_000);
 });
 
 test('a seed is the same whenever it runs, traced or not', () => {

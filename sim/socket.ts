@@ -11,7 +11,12 @@ import type { Scheduled, Scheduler } from './scheduler.ts';
 
 /** What the system would say. */
 export function systemError(code: string, call: string): NodeJS.ErrnoException {
-  return Object.assign(new Error(`${call} ${code}`), { code, syscall: call });
+  // Thousands are made and no stack is looked at, which is what costs.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new Error(`${call} ${code}`);
+  Error.stackTraceLimit = stackTraceLimit;
+  return Object.assign(error, { code, syscall: call });
 }
 
 interface PendingWrite {

@@ -93,3 +93,8 @@ export function beginStory(plan: RequestPlan, door: Story['door']): Story {
     isJudged: false,
   };
 }
+
+/** What the client of an upgraded connection says over it. */
+export function spokenBy(id: number): string {
+  return `frames of ${id}: ${'x'.repeat((id * 37) % 3_000)}`;
+}

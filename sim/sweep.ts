@@ -25,8 +25,15 @@ const ALONE: Partial<Knobs> = {
 /** Longer exchanges are passed over: a sweep takes as many runs as there are bytes, ten times. */
 const BYTES_MAX = 1_200;
 
-function alone(seed: number, forced: Forced): SeedResult {
-  return simulateSeed(seed, { knobs: { ...ALONE, forced } });
+/** The exchange of a seed with one fault, or with none. */
+export function alone(seed: number, forced: Forced, isTracing = false): SeedResult {
+  return simulateSeed(seed, { knobs: { ...ALONE, forced }, isTracing });
+}
+
+/** One run of a sweep. */
+export interface Swept {
+  readonly forced: Forced;
+  readonly result: SeedResult;
 }
 
 /** All faults at one byte of the request and of the answer. */
@@ -44,7 +51,7 @@ function faultsAt(byte: number, request: number, answer: number): Forced[] {
 }
 
 /** The results of a sweep over one seed's exchange; none where it is none that can be swept. */
-export function* sweepSeed(seed: number): Generator<{ forced: Forced; result: SeedResult }> {
+export function* sweepSeed(seed: number): Generator<Swept> {
   const whole = alone(seed, {});
   const story = whole.stories[0];
   const script = story?.arrivals[0]?.script;

@@ -10,7 +10,7 @@ import { Endpoint } from './endpoint.ts';
 import type { Forced } from './knobs.ts';
 import type { Flow } from './network.ts';
 import type { SimSocket } from './socket.ts';
-import type { Arrival, Story } from './story.ts';
+import { type Arrival, type Story, spokenBy } from './story.ts';
 import { type WireHead, WireReader, wireValue } from './wire-reader.ts';
 import type { World } from './world.ts';
 
@@ -33,6 +33,7 @@ export class UpstreamConnection {
   #arrival: Arrival | null = null;
   #story: Story | null = null;
   #turn = 0;
+  #upgraded = '';
 
   constructor(
     world: World,
@@ -76,7 +77,7 @@ export class UpstreamConnection {
     this.#search.feed(bytes);
     if (this.#hasSprung) return;
     if (this.#arrival?.script?.isUpgrade === true && this.#reader.state === 'done') {
-      this.#world.note(this.#name(), 'upgraded bytes', bytes.length);
+      this.#onUpgraded(bytes);
       return;
     }
     const before = this.#received;
@@ -89,6 +90,13 @@ export class UpstreamConnection {
     }
     this.#reader.feed(bytes);
     if (random.chance(knobs.upstreamFaults / 20)) this.#drainSlowly();
+  }
+
+  #onUpgraded(bytes: Buffer): void {
+    this.#world.note(this.#name(), 'upgraded bytes', bytes.length);
+    this.#upgraded += bytes.toString('latin1');
+    if (spokenBy(this.#story?.plan.id ?? 0).startsWith(this.#upgraded)) return;
+    this.#world.violate('2 fidelity', `${this.#name()} got other bytes behind the upgrade`);
   }
 
   #drainSlowly(): void {
