@@ -126,7 +126,7 @@ export class Client {
   #pause(): number {
     const { random } = this.#world;
     if (random.chance(0.6)) return 0;
-    return random.chance(0.1) ? random.spread(1_000, 120_000) : random.spread(1, 500);
+    return random.chance(0.2) ? random.spread(800, 120_000) : random.spread(1, 500);
   }
 
   #sendHeld(): void {

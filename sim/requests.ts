@@ -48,7 +48,7 @@ export interface RequestSources {
   readonly isLast: boolean;
 }
 
-const ROUTED = ['/v1/messages', '/v1/messages', '/v1/messages', '/v1/messages/count_tokens'];
+const ROUTED = ['/v1/messages', '/v1/messages', '/v1/messages/count_tokens'];
 const OTHERS = ['/v1/models', '/api/hello', '/v1/messages/', '/v1/Messages', '/v1/files', '/'];
 const OWN_HOST = '127.0.0.1:8082';
 export const INTERCEPTED_HOST = 'api.anthropic.com';
@@ -292,6 +292,7 @@ const BAD_LINES = [
   ' folded\r\n',
   `X-Long: ${'x'.repeat(70_000)}\r\n`,
   'Transfer-Encoding: gzip, chunked\r\n',
+  `X-Longer: ${'y'.repeat(100_000)}\r\n`,
 ];
 
 /** The chunked coding, in chunks of random sizes. */

@@ -50,18 +50,33 @@ function faultsAt(byte: number, request: number, answer: number): Forced[] {
   return faults;
 }
 
-/** The results of a sweep over one seed's exchange; none where it is none that can be swept. */
-export function* sweepSeed(seed: number): Generator<Swept> {
-  const whole = alone(seed, {});
+/** What a sweep over a seed's exchange would be about; null where it is none that can be swept. */
+export interface Sweepable {
+  /** Of the request and of the answer on the wire. */
+  readonly request: number;
+  readonly answer: number;
+  /** How the answer is framed. */
+  readonly framing: string;
+}
+
+export function sweepable(whole: SeedResult): Sweepable | null {
   const story = whole.stories[0];
   const script = story?.arrivals[0]?.script;
-  yield { forced: {}, result: whole };
-  if (story === undefined || script === null || script === undefined) return;
+  if (story === undefined || script === null || script === undefined) return null;
   const request = story.plan.wire.length;
   const answer = script.wire.length;
-  const bytes = Math.max(request, answer);
-  if (bytes > BYTES_MAX || story.door === 'port') return;
-  for (let byte = 0; byte <= bytes; byte += 1) {
+  const isShort = Math.max(request, answer) <= BYTES_MAX;
+  return isShort && story.door !== 'port' ? { request, answer, framing: script.framing } : null;
+}
+
+/** The runs of a sweep over one seed's exchange, the undisturbed one first. */
+export function* sweepSeed(seed: number): Generator<Swept> {
+  const whole = alone(seed, {});
+  yield { forced: {}, result: whole };
+  const about = sweepable(whole);
+  if (about === null) return;
+  const { request, answer } = about;
+  for (let byte = 0; byte <= Math.max(request, answer); byte += 1) {
     for (const forced of faultsAt(byte, request, answer)) {
       yield { forced, result: alone(seed, forced) };
     }

@@ -148,7 +148,14 @@ export class UpstreamConnection {
       path: plan.target,
       isUpgrade: plan.isUpgrade && wireValue(head.fields, 'upgrade') !== undefined,
     });
-    if (arrival.script.isEarly) this.#answerSoon(arrival, arrival.script);
+    const { random, knobs } = world;
+    // As if its idle timer had run out just before: the request crosses the end of the connection.
+    if (arrival.restedMs !== null && random.chance(knobs.upstreamFaults / 4)) {
+      this.#hasSprung = true;
+      this.#close(random.pick(['fin', 'reset']));
+    } else if (arrival.script.isEarly) {
+      this.#answerSoon(arrival, arrival.script);
+    }
   }
 
   #onPayload(bytes: Buffer): void {
@@ -163,7 +170,7 @@ export class UpstreamConnection {
   #onDone(): void {
     const arrival = this.#arrival;
     const story = this.#story;
-    if (arrival === null || story === null) return;
+    if (arrival === null || story === null || this.#hasSprung) return;
     arrival.isComplete = true;
     this.#checks.completed(story, arrival);
     this.#world.note(this.#name(), 'request is complete');
