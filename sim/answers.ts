@@ -169,7 +169,7 @@ function refusal(random: Random, fields: WireField[], asked: Asked): Content {
 
 function stream(random: Random, fields: WireField[], bytesMax: number): Content {
   fields.push(['content-type', 'text/event-stream']);
-  if (random.chance(0.03)) fields.push(['content-encoding', 'x-unknown']);
+  if (random.chance(0.12)) fields.push(['content-encoding', random.pick(CODINGS)]);
   const events = bytesMax > 0 ? random.spread(500, bytesMax / 100) : random.spread(1, 60);
   const delta =
     'event: content_block_delta\ndata: {"type":"content_block_delta","delta":{"text":"w"}}\n\n';
@@ -183,6 +183,9 @@ function stream(random: Random, fields: WireField[], bytesMax: number): Content 
     payload: Buffer.from(start + delta.repeat(events) + stop),
   };
 }
+
+/** Nobody here decodes them but the tap, whose decoder is simulated too. */
+const CODINGS = ['gzip', 'deflate', 'br', 'zstd', 'x-unknown'];
 
 function json(size: number): Buffer {
   return Buffer.from(`{"text":"${'0123456789'.repeat(Math.ceil(size / 10)).slice(0, size)}"}`);

@@ -3,9 +3,11 @@
  * nothing of it goes on at an upstream.
  */
 import type { UsageRecord } from '../src/ledger/record.ts';
+import { recordFault } from './checks-record.ts';
 import { allDue, answerFields, laneNamed, sameFields, shown } from './model.ts';
 import type { SimProxy } from './proxy.ts';
 import type { Arrival, Story } from './story.ts';
+import { wireValue } from './wire-reader.ts';
 import type { Invariant, World } from './world.ts';
 
 export class EndChecks {
@@ -86,6 +88,8 @@ export class EndChecks {
   /** The program has closed its end of the client's connection. */
   connectionClosed(story: Story): void {
     if (story.handled <= story.records.length || isSwitched(story)) return;
+    // The reader of an encoded answer may need a moment more; at the end it is asked for again.
+    if (isEncoded(story) && !story.arrivals.some(goesOn)) return;
     const invariant = story.arrivals.some(goesOn) ? '4 no lie at the end' : '3 one end';
     this.#fault(story, invariant, 'the client is gone and the exchange is not over');
   }
@@ -204,7 +208,7 @@ export class EndChecks {
   }
 
   #isRecordTrue(story: Story, record: UsageRecord, last: Arrival | undefined): void {
-    const { got, plan } = story;
+    const { got } = story;
     const fault = (what: string): void => this.#fault(story, '3 one end', `its record ${what}`);
     if (got.head !== null && record.status !== got.status) {
       fault(`says ${record.status} in place of ${got.status}`);
@@ -229,7 +233,8 @@ export class EndChecks {
     if (hasArrived && isKeyed && record.header_mode === null) {
       fault('misses how the key was presented');
     }
-    if (record.path !== plan.target.replace(/\?.*$/s, '')) fault(`says path ${record.path}`);
+    const wrong = recordFault(story, record);
+    if (wrong !== null) fault(wrong);
   }
 }
 
@@ -254,6 +259,12 @@ function goesOn({ socket, script, givenBefore }: Arrival): boolean {
  */
 function isCrossed({ got }: Story): boolean {
   return got.status === 408;
+}
+
+/** The tap reads it through a decoder. */
+export function isEncoded(story: Story): boolean {
+  const fields = story.arrivals.at(-1)?.script?.fields ?? [];
+  return wireValue(fields, 'content-encoding') !== undefined;
 }
 
 /** It became two streams of bytes. */

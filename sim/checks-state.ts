@@ -22,9 +22,10 @@ export class StateChecks {
     this.#world = world;
     this.#proxy = proxy;
     const { highWaterMark, readBytesMax } = world.knobs;
-    this.#clientMax = highWaterMark + readBytesMax + FRAMING_BYTES;
-    this.#upstreamMax = this.#clientMax + WRITE_BYTES_MAX;
     this.#readableMax = highWaterMark + readBytesMax;
+    // Twice: what was read ahead is written on when the connection that it came by has broken.
+    this.#clientMax = 2 * this.#readableMax + FRAMING_BYTES;
+    this.#upstreamMax = this.#clientMax + WRITE_BYTES_MAX;
   }
 
   /** Looks at a socket to which something happened. */

@@ -1,6 +1,6 @@
 /**
- * The ground that the program stands on, replaced: timers, ticks, the clock and `net.connect` are those
- * of a simulated world while one runs, and what would bring in real time or chance throws.
+ * The ground that the program stands on, replaced: timers, ticks, the clock, `net.connect` and the decoders
+ * of zlib are those of a simulated world while one runs, and what would bring in real time or chance throws.
  *
  * The program itself is not changed and does not know: the files that serve people are the files that
  * are simulated. Everything runs to its end within one call, so that the process around it (a test
@@ -9,6 +9,8 @@
 
 import { syncBuiltinESMExports } from 'node:module';
 import net from 'node:net';
+import type { Transform } from 'node:stream';
+import zlib from 'node:zlib';
 import type { Scheduled, Scheduler } from './scheduler.ts';
 
 /** What a world answers in place of the system. */
@@ -17,6 +19,8 @@ export interface Ground {
   /** Timers of the program that wait. */
   readonly timers: Set<VirtualTimer>;
   connect(target: { readonly host: string; readonly port: number }): net.Socket;
+  /** In place of one of zlib. */
+  createDecoder(): Transform;
 }
 
 /** Stands for `NodeJS.Timeout` and `NodeJS.Immediate`. */
@@ -117,12 +121,12 @@ export function standingOn<T>(ground: Ground, body: () => T): T {
   Date.now = forbidden('Date.now');
   Math.random = forbidden('Math.random');
   Object.defineProperty(performance, 'now', { value: () => scheduler.now, configurable: true });
-  const former = connectTo;
-  connectTo = (target) => ground.connect(target);
+  const former = standing;
+  standing = ground;
   try {
     return body();
   } finally {
-    connectTo = former;
+    standing = former;
     Reflect.deleteProperty(performance, 'now');
     Math.random = random;
     Date.now = dateNow;
@@ -131,22 +135,38 @@ export function standingOn<T>(ground: Ground, body: () => T): T {
   }
 }
 
-type Connect = (target: { readonly host: string; readonly port: number }) => net.Socket;
+/** The ground of the run under way. */
+let standing: Ground | null = null;
 
-let connectTo: Connect | null = null;
+const DECODERS = [
+  'createGunzip',
+  'createInflate',
+  'createBrotliDecompress',
+  'createZstdDecompress',
+] as const;
+
+type Maker = (...args: never[]) => unknown;
+
+/** A function of Node's that asks the ground where a run is under way, and is itself where none is. */
+function intercepted(own: Maker, instead: (ground: Ground, args: unknown[]) => unknown): Maker {
+  return (...args: unknown[]) =>
+    standing === null ? Reflect.apply(own, undefined, args) : instead(standing, args);
+}
 
 /**
- * Puts `net.connect` at the disposal of simulated worlds. Once for a process: where none runs, it is
- * Node's own.
+ * Puts `net.connect` and the decoders of zlib at the disposal of simulated worlds, once for a process.
  */
-function interceptConnect(): void {
-  const own = net.connect;
-  const replaced = (...args: unknown[]): net.Socket => {
-    if (connectTo === null) return Reflect.apply(own, net, args) as net.Socket;
-    return connectTo(args[0] as { host: string; port: number });
-  };
-  Object.assign(net, { connect: replaced });
+function intercept(): void {
+  const connect = intercepted(net.connect, (ground, [target]) =>
+    ground.connect(target as { host: string; port: number }),
+  );
+  Object.assign(net, { connect });
+  for (const name of DECODERS) {
+    const value = intercepted(zlib[name], (ground) => ground.createDecoder());
+    // They are read-only, but for whoever defines them anew.
+    Object.defineProperty(zlib, name, { value, configurable: true, enumerable: true });
+  }
   syncBuiltinESMExports();
 }
 
-interceptConnect();
+intercept();

@@ -180,10 +180,10 @@ export class PortClient implements Inbound {
     throw new Error('HTTP/2 has no upgrade');
   }
 
-  /** A read that was under way when the sink filled may still come, and no more than that. */
+  /** What was read, or read ahead, when the sink filled may still come, and no more than that. */
   #bound(): void {
     const { highWaterMark, readBytesMax } = this.#world.knobs;
-    if (this.#overrun <= highWaterMark + readBytesMax) return;
+    if (this.#overrun <= 2 * (highWaterMark + readBytesMax)) return;
     this.#world.violate('5 backpressure', `${this.#overrun} bytes into a sink that is full`);
   }
 

@@ -3,6 +3,7 @@
  * tests ask for every one of these.
  */
 import type { Arrival, Story } from './story.ts';
+import { wireValue } from './wire-reader.ts';
 
 export function seenIn(stories: Iterable<Story>): Map<string, number> {
   const seen = new Map<string, number>();
@@ -36,6 +37,7 @@ function situationsAt({ script, restedMs, lane }: Arrival): string[] {
   const all = [`lane: ${lane}`];
   if (restedMs !== null) all.push('connection used again');
   if (script === null) return all;
+  if (wireValue(script.fields, 'content-encoding') !== undefined) all.push('encoded answer');
   if (script.isUpgrade) all.push('upgrade');
   if (script.cut !== null) all.push(`answer cut: ${script.cut.how}`);
   if (script.flaw !== 'none') all.push(`broken answer: ${script.flaw}`);

@@ -45,6 +45,7 @@ const SITUATIONS = [
   'decision: paused',
   'decision: rule:opus',
   'decision: subagent',
+  'encoded answer',
   'error of ours: foreign_host',
   'error of ours: foreign_origin',
   'error of ours: head_too_large',

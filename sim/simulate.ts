@@ -6,6 +6,7 @@ import { ArrivalChecks } from './checks-arrival.ts';
 import { EndChecks } from './checks-end.ts';
 import { StateChecks } from './checks-state.ts';
 import { Client, type Manner } from './client.ts';
+import { createDecoder } from './decoder.ts';
 import { standingOn } from './ground.ts';
 import { drawKnobs, type Knobs, type Leaving } from './knobs.ts';
 import { LANES, laneNamed } from './model.ts';
@@ -52,6 +53,7 @@ export function simulateSeed(seed: number, options: SeedOptions = {}): SeedResul
     scheduler: world.scheduler,
     timers: world.timers,
     connect: (target: { host: string; port: number }) => run.dial(target).asSocket,
+    createDecoder: () => createDecoder(world),
   };
   standingOn(ground, () => run.toTheEnd());
   return {
