@@ -6,7 +6,7 @@
 export const CANARY = 'CANARY-';
 /** Every canary is shorter. */
 const CANARY_BYTES_MAX = 48;
-const SHAPE = /^CANARY-([a-z]+)-([a-z0-9]+)/;
+const SHAPE = /^CANARY-[a-z]+-[a-z0-9]{12}/;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 /** A credential of a lane or a client: longer than the program's bound for a search in bodies. */
@@ -38,7 +38,7 @@ export class CanarySearch {
     for (let at = bytes.indexOf(CANARY); at >= 0; at = bytes.indexOf(CANARY, at + 1)) {
       const found = SHAPE.exec(bytes.toString('latin1', at, at + CANARY_BYTES_MAX));
       // One that is cut off by the end of a piece is found again with its tail.
-      if (found?.[2]?.length === 12) this.#onFound(found[0]);
+      if (found !== null) this.#onFound(found[0]);
     }
   }
 }

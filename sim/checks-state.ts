@@ -13,9 +13,9 @@ const FRAMING_BYTES = 16 * 1024;
 export class StateChecks {
   readonly #world: World;
   readonly #proxy: SimProxy;
-  /** What may wait for an upstream, for a client, and to be read by the program. */
-  readonly #upstreamMax: number;
-  readonly #clientMax: number;
+  /** What may wait of a body that streams, of one that was edited as a whole, and to be read. */
+  readonly #streamedMax: number;
+  readonly #editedMax: number;
   readonly #readableMax: number;
 
   constructor(world: World, proxy: SimProxy) {
@@ -24,14 +24,14 @@ export class StateChecks {
     const { highWaterMark, readBytesMax } = world.knobs;
     this.#readableMax = highWaterMark + readBytesMax;
     // Twice: what was read ahead is written on when the connection that it came by has broken.
-    this.#clientMax = 2 * this.#readableMax + FRAMING_BYTES;
-    this.#upstreamMax = this.#clientMax + WRITE_BYTES_MAX;
+    this.#streamedMax = 2 * this.#readableMax + FRAMING_BYTES;
+    this.#editedMax = this.#streamedMax + WRITE_BYTES_MAX;
   }
 
   /** Looks at a socket to which something happened. */
   look(socket: SimSocket): void {
     if (socket.destroyed) return;
-    const writableMax = socket.isUpstream ? this.#upstreamMax : this.#clientMax;
+    const writableMax = socket.takesEdited ? this.#editedMax : this.#streamedMax;
     if (socket.writableLength > writableMax) {
       const what = `${socket.writableLength} bytes wait in a socket for a peer that does not read`;
       this.#world.violate('5 backpressure', what);

@@ -101,7 +101,7 @@ export class Client {
       this.#send(plan.wire.subarray(0, plan.headBytes));
       this.#world.after(CONTINUE_WAIT_MS, () => this.#sendHeld());
     } else {
-      this.#send(plan.wire);
+      this.#sendOut(plan.wire);
     }
     if (plan.flaw === 'short') this.#fin();
     const { patienceMs } = this.#manner;
@@ -112,6 +112,21 @@ export class Client {
     }
     const goesOn = plan.flaw === 'none' && !plan.isUpgrade && !plan.expectsContinue;
     if (this.#manner.isPipelining && goesOn) this.#sendSoon();
+  }
+
+  /** All at once, or with a pause within. */
+  #sendOut(wire: Buffer): void {
+    const { random } = this.#world;
+    const isSlow = this.#manner.isSlow && !this.#manner.isPipelining && random.chance(0.5);
+    if (!isSlow) {
+      this.#send(wire);
+      return;
+    }
+    const at = random.between(0, wire.length);
+    this.#send(wire.subarray(0, at));
+    this.#world.after(random.spread(1, 3_000), () => {
+      if (!this.#isOver) this.#send(wire.subarray(at));
+    });
   }
 
   #sendSoon(): void {

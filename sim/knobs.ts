@@ -79,7 +79,7 @@ export function drawKnobs(random: Random): Knobs {
     upstreamFaults: share(0.9),
     dialFaults: share(0.3),
     slowReaders: share(0.6),
-    largeBodies: random.chance(0.15) ? 0.1 : 0,
+    largeBodies: random.chance(0.2) ? 0.2 : 0,
     refusals: share(0.3),
     switches: isCalm ? 0 : random.pick([0, 0, 2, 6]),
     backoff: random.chance(0.5),

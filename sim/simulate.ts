@@ -120,6 +120,7 @@ class Run {
     const { random, knobs } = world;
     const lane = LANES.find((candidate) => candidate.host === host && candidate.port === port);
     const socket = world.createSocket(true, () => undefined);
+    socket.takesEdited = lane?.isKeyed === true;
     world.note('dial', `${host}:${port}`);
     const connect =
       lane === undefined

@@ -38,8 +38,8 @@ export class SimSocket extends Duplex {
   connecting: boolean;
   /** Bytes that the program was given to read. */
   bytesGiven = 0;
-  /** The program dialled it; else it was accepted. */
-  readonly isUpstream: boolean;
+  /** What goes out by it may be edited, and so is one piece. */
+  takesEdited = false;
   readonly #options: SocketOptions;
   #in: Flow | null = null;
   #out: Flow | null = null;
@@ -58,7 +58,6 @@ export class SimSocket extends Duplex {
     });
     this.#options = options;
     this.connecting = isConnecting;
-    this.isUpstream = isConnecting;
   }
 
   /** As the program's types have it: of a real socket it asks nothing that is not here. */

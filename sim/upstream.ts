@@ -26,6 +26,8 @@ export class UpstreamConnection {
   readonly #trap: NonNullable<Forced['trap']> | null;
   /** It reads no more: it was cut off in a request. */
   #hasSprung = false;
+  /** Its last answer was to be the last. */
+  #isClosing = false;
   #received = 0;
   #served = 0;
   #restingSince = 0;
@@ -63,6 +65,7 @@ export class UpstreamConnection {
       ? { atByte: random.spread(1, 1_500) - 1, how: random.pick(['fin', 'reset', 'stall']) }
       : null;
     this.#trap = knobs.forced.trap ?? drawn;
+    if (random.chance(knobs.slowReaders / 4)) this.#drainSlowly();
     if (this.#trap?.atByte === 0) world.after(random.float() * 5, () => this.#spring());
   }
 
@@ -124,6 +127,10 @@ export class UpstreamConnection {
     }
     this.#turn += 1;
     this.#story = story;
+    if (this.#isClosing) {
+      const what = `request ${id} on a connection that was to end (RFC 9112, 9.6)`;
+      world.violate('6 nothing twice', what);
+    }
     const arrival: Arrival = {
       lane: this.lane,
       socket: this.socket,
@@ -219,10 +226,22 @@ export class UpstreamConnection {
     const isClosing = script.closes || script.flaw !== 'none' || script.isUpgrade;
     this.#ended('whole', 'whole');
     if (isClosing) {
-      this.#endpoint.finish();
+      const isSaid = wireValue(script.fields, 'connection') === 'close' || script.version === '1.0';
+      this.#isClosing = isSaid;
+      // One that said so may take its time, unless that is what ends the answer.
+      const mayWait = isSaid && (script.framing === 'length' || script.framing === 'chunked');
+      const ms = mayWait && random.chance(0.5) ? random.spread(1, 3_000) : 0;
+      this.#world.after(ms, () => this.#endpoint.finish());
       return;
     }
-    this.#restFor(random.chance(0.5) ? 400_000 : random.spread(500, 60_000));
+    this.#restFor(this.#drawRest());
+  }
+
+  /** How long it keeps an idle connection, ms; where readers are slow at times hardly at all. */
+  #drawRest(): number {
+    const { random, knobs } = this.#world;
+    if (random.chance(knobs.slowReaders / 4)) return random.spread(1, 300);
+    return random.chance(0.5) ? 400_000 : random.spread(500, 60_000);
   }
 
   #restFor(ms: number): void {
