@@ -58,7 +58,9 @@ export function drawAnswer(random: Random, knobs: Knobs, asked: Asked): AnswerSc
   const isFaulty = random.chance(knobs.upstreamFaults);
   const flaw = isFaulty && random.chance(0.15) ? drawFlaw(random, framing) : 'none';
   const closes = framing === 'close' || version === '1.0' || random.chance(0.1);
-  const interims = random.chance(0.08) ? random.spread(1, random.chance(0.12) ? 2_000 : 3) : 0;
+  const interims = random.chance(0.08)
+    ? random.spread(1, random.chance(knobs.slowReaders / 2) ? 2_000 : 3)
+    : 0;
   const fields = withFraming(random, content, framing, closes && !isUpgrade);
   const front = interimHeads(random, interims);
   const start = `HTTP/${version} ${status} ${content.reason}`;

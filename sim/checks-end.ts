@@ -94,6 +94,14 @@ export class EndChecks {
     this.#fault(story, invariant, 'the client is gone and the exchange is not over');
   }
 
+  /** Its client closed a while ago, when it had sent everything. */
+  mustBeOver(story: Story): void {
+    const isHeard = story.handled > story.records.length && !isSwitched(story);
+    if (!isHeard || !story.arrivals.some(goesOn) || isEncoded(story)) return;
+    const what = 'its client closed, and it goes on at an upstream';
+    this.#fault(story, '4 no lie at the end', what);
+  }
+
   /** Nothing will happen any more. */
   atTheEnd(): void {
     for (const story of this.#world.stories.values()) {

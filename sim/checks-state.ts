@@ -8,7 +8,7 @@ import type { SimSocket } from './socket.ts';
 import type { World } from './world.ts';
 
 /** Heads, chunk sizes and interim answers beside what a buffer holds of bodies. */
-const FRAMING_BYTES = 16 * 1024;
+const FRAMING_BYTES = 4 * 1024;
 
 export class StateChecks {
   readonly #world: World;

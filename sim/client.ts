@@ -21,6 +21,8 @@ export interface Manner {
 }
 
 const CONTINUE_WAIT_MS = 1_000;
+/** A client that closed is found out by two probes, a quarter of a second apart, and their way. */
+const NOTICE_MS = 2_000;
 
 export class Client {
   readonly socket: SimSocket;
@@ -286,7 +288,7 @@ export class Client {
     this.#isOver = true;
     this.#abandon('left');
     if (how === 'reset') this.#endpoint.reset();
-    else if (how === 'close') this.#endpoint.close();
+    else if (how === 'close') this.#close();
     else this.#stall();
   }
 
@@ -294,6 +296,23 @@ export class Client {
   #fin(): void {
     this.#endpoint.fin();
     for (const story of this.#stories) story.hasFin = true;
+  }
+
+  /** Closes; where the proxy reads on, it must have noticed within its bounds. */
+  #close(): void {
+    const story = this.#stories[this.#answered];
+    const { isPipelining } = this.#manner;
+    const hasSent = story !== undefined && this.#sentBytes >= this.#wholeBytes() && !isPipelining;
+    const isOwed = hasSent && this.#endpoint.unsentBytes === 0 && story.plan.version === '1.1';
+    this.#endpoint.close();
+    if (isOwed) this.#world.after(NOTICE_MS, () => this.#checks.mustBeOver(story));
+  }
+
+  /** Of the requests that it has begun to send. */
+  #wholeBytes(): number {
+    let bytes = 0;
+    for (const { plan } of this.#stories.slice(0, this.#sent)) bytes += plan.wire.length;
+    return bytes;
   }
 
   /** Reads no more, and goes at last. */

@@ -42,8 +42,8 @@ class Stranger {
     this.port = port;
     this.kind = random.pick(['tunnel', 'forward']);
     const text = (size: number): Buffer => Buffer.from(`${port} `.repeat(size));
-    const body = text(random.spread(1, random.chance(0.05) ? 100_000 : 800));
-    const answer = text(random.spread(1, random.chance(0.05) ? 100_000 : 800));
+    const body = text(random.spread(1, random.chance(0.15) ? 40_000 : 800));
+    const answer = text(random.spread(1, random.chance(0.15) ? 40_000 : 800));
     if (this.kind === 'tunnel') {
       this.#up = body;
       this.#down = answer;
@@ -83,6 +83,8 @@ class Stranger {
     if (this.kind === 'tunnel') {
       const authority = `host.sim:${this.port}`;
       this.#client.send(Buffer.from(`CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\n\r\n`));
+      // It has nothing to say, and says so before the tunnel is open.
+      if (random.chance(0.2)) this.#client.fin();
     } else {
       this.#client.send(this.#up);
     }
