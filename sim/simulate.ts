@@ -211,10 +211,15 @@ function drawManner(world: World, stories: readonly Story[]): Manner {
   const isFaulty = random.chance(knobs.clientFaults);
   return {
     isPipelining: random.chance(0.2),
-    patienceMs: isFaulty && random.chance(0.3) ? random.spread(10, 2_000_000) : null,
-    leaving: knobs.forced.leaving ?? (isFaulty ? drawLeaving(world, stories) : null),
+    patienceMs: isFaulty && random.chance(0.5) ? drawPatience(random) : null,
+    leaving:
+      knobs.forced.leaving ?? (isFaulty && random.chance(0.7) ? drawLeaving(world, stories) : null),
     isSlow: random.chance(knobs.slowReaders),
   };
+}
+
+function drawPatience(random: Random): number {
+  return random.chance(0.7) ? random.spread(1, 3_000) : random.spread(10, 2_000_000);
 }
 
 function drawLeaving({ random }: World, stories: readonly Story[]): Leaving {

@@ -22,17 +22,21 @@ async function patient(): Promise<{ port: number; server: net.Server }> {
   return { server, port: (server.address() as net.AddressInfo).port };
 }
 
-test('FIN that comes while the tunnel is dialled is passed on when it is open', LIMIT, async (t) => {
-  const edge = await startEdge();
-  const { server, port } = await patient();
-  t.after(() => edge.close());
-  t.after(() => server.close());
-  const client = await connect(edge.port);
-  client.socket.end(`CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\nearly`);
-  assert.match((await client.ended()).text, /^HTTP\/1\.1 200 .*\r\n\r\nheard you out$/);
-  await edge.edge.drained();
-  assert.equal(edge.edge.stats().tunnels, 0);
-});
+test(
+  'FIN that comes while the tunnel is dialled is passed on when it is open',
+  LIMIT,
+  async (t) => {
+    const edge = await startEdge();
+    const { server, port } = await patient();
+    t.after(() => edge.close());
+    t.after(() => server.close());
+    const client = await connect(edge.port);
+    client.socket.end(`CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n\r\nearly`);
+    assert.match((await client.ended()).text, /^HTTP\/1\.1 200 .*\r\n\r\nheard you out$/);
+    await edge.edge.drained();
+    assert.equal(edge.edge.stats().tunnels, 0);
+  },
+);
 
 test('a tunnel that opens while the edge drains is not kept for being quiet', LIMIT, async (t) => {
   const edge = await startEdge();
