@@ -58,9 +58,7 @@ export function drawAnswer(random: Random, knobs: Knobs, asked: Asked): AnswerSc
   const isFaulty = random.chance(knobs.upstreamFaults);
   const flaw = isFaulty && random.chance(0.15) ? drawFlaw(random, framing) : 'none';
   const closes = framing === 'close' || version === '1.0' || random.chance(0.1);
-  const interims = random.chance(0.08)
-    ? random.spread(1, random.chance(knobs.slowReaders / 2) ? 2_000 : 3)
-    : 0;
+  const interims = random.chance(0.08) ? drawInterims(random, knobs) : 0;
   const fields = withFraming(random, content, framing, closes && !isUpgrade);
   const front = interimHeads(random, interims);
   const start = `HTTP/${version} ${status} ${content.reason}`;
@@ -93,11 +91,16 @@ export function drawAnswer(random: Random, knobs: Knobs, asked: Asked): AnswerSc
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
+/** Now and then a flood, where somebody might not read it. */
+function drawInterims(random: Random, knobs: Knobs): number {
+  return random.chance(knobs.slowReaders) ? random.between(200, 2_000) : random.between(1, 3);
+}
+
 function interimHeads(random: Random, count: number): string {
   let text = '';
   for (let i = 0; i < count; i += 1) {
     text += random.pick([
-      'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n',
+      `HTTP/1.1 103 Early Hints\r\nLink: </${'a'.repeat(150)}>\r\n\r\n`,
       'HTTP/1.1 100 Continue\r\n\r\n',
     ]);
   }
