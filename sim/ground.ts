@@ -28,12 +28,14 @@ export class VirtualTimer {
   readonly #ground: Ground;
   readonly #ms: number;
   readonly #run: () => void;
+  readonly #isRepeated: boolean;
   #event: Scheduled | null = null;
   #dueAt = 0;
   /** It would keep a process alive. */
   isHolding = true;
 
-  constructor(ground: Ground, ms: number, run: () => void) {
+  constructor(ground: Ground, ms: number, run: () => void, isRepeated = false) {
+    this.#isRepeated = isRepeated;
     this.#ground = ground;
     this.#ms = ms;
     this.#run = run;
@@ -59,6 +61,7 @@ export class VirtualTimer {
         return;
       }
       timers.delete(this);
+      if (this.#isRepeated) this.refresh();
       this.#run();
     });
   }
@@ -94,6 +97,7 @@ export function standingOn<T>(ground: Ground, body: () => T): T {
     setTimeout: globalThis.setTimeout,
     clearTimeout: globalThis.clearTimeout,
     setInterval: globalThis.setInterval,
+    clearInterval: globalThis.clearInterval,
     setImmediate: globalThis.setImmediate,
     clearImmediate: globalThis.clearImmediate,
     queueMicrotask: globalThis.queueMicrotask,
@@ -102,8 +106,8 @@ export function standingOn<T>(ground: Ground, body: () => T): T {
   const { random } = Math;
   const { nextTick } = process;
   const { scheduler } = ground;
-  const start = (run: Callback, ms: number, args: unknown[]): VirtualTimer =>
-    new VirtualTimer(ground, ms, () => run(...args));
+  const start = (run: Callback, ms: number, args: unknown[], isRepeated = false): VirtualTimer =>
+    new VirtualTimer(ground, ms, () => run(...args), isRepeated);
   const stop = (timer: unknown): void => {
     if (timer instanceof VirtualTimer) timer.cancel();
   };
@@ -112,7 +116,8 @@ export function standingOn<T>(ground: Ground, body: () => T): T {
     clearTimeout: stop,
     setImmediate: (run: Callback, ...args: unknown[]) => start(run, 0, args),
     clearImmediate: stop,
-    setInterval: forbidden('setInterval'),
+    setInterval: (run: Callback, ms = 1, ...args: unknown[]) => start(run, ms, args, true),
+    clearInterval: stop,
     queueMicrotask: forbidden('queueMicrotask'),
   });
   process.nextTick = (run: Callback, ...args: unknown[]) => {

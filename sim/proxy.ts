@@ -36,6 +36,8 @@ export interface Sabotage {
   routing?(table: RoutingTable): RoutingTable;
 }
 
+const BEAT_MS = 120_000;
+
 const ROUTES: RoutingTable['routes'] = [
   { decision: 'subagent', when: { model: '*haiku*', agent: 'subagent' }, lane: 'zai' },
   { decision: 'rule:opus', when: { model: '*opus*' }, lane: 'other' },
@@ -61,6 +63,9 @@ export class SimProxy {
   #keySerial = 0;
   #handling: Story | null = null;
   #rids = 0;
+  /** What the wall clock was set forward by, and which network the machine is in. */
+  #clockAheadMs = 0;
+  #network = 0;
   isDraining = false;
 
   constructor(
@@ -162,9 +167,11 @@ export class SimProxy {
   /** Throws one of the switches. */
   throwSwitch(): void {
     const { random } = this.#world;
-    const what = random.pick(['pause', 'force', 'reload'] as const);
+    const what = random.pick(['pause', 'force', 'reload', 'network', 'clock'] as const);
     this.#world.note('switch', what);
     if (what === 'reload') this.reload();
+    if (what === 'network') this.#network += 1;
+    if (what === 'clock') this.#clockAheadMs += 3_600_000;
     const { paused, forcedLane } = this.#table;
     if (what === 'pause') this.#put({ ...this.#table, paused: !paused });
     if (what === 'force') {
@@ -180,6 +187,13 @@ export class SimProxy {
     const made = createLanes(configs(this.#keySerial), {
       http2: 'never',
       timeouts: { connectMs: 10_000, tlsMs: 10_000, headMs, idleMs },
+      // Its beat of a second would be most of what happens in hours of virtual time.
+      limits: { wakeBeatMs: BEAT_MS },
+      surroundings: {
+        now: () => this.#world.now,
+        wall: () => WALL_START + this.#world.now + this.#clockAheadMs,
+        network: () => `network ${this.#network}`,
+      },
     });
     this.#lanes = new Map([...made].map(([name, lane]) => [name, this.#watched(lane)]));
     for (const lane of old) lane.close();

@@ -103,6 +103,7 @@ class Run {
     try {
       while (world.violation === null && world.step((socket) => state.look(socket))) {
         state.afterStep();
+        if (isQuiet(world)) proxy.closeLanes();
         if (world.scheduler.steps > STEPS_MAX) world.violate('the program lives', 'it never ends');
       }
     } catch (error) {
@@ -204,6 +205,13 @@ class Run {
   #atThePort(proxy: SimProxy, stories: readonly Story[]): void {
     for (const story of stories) new PortClient(this.#world, this.#ends, story).start(proxy);
   }
+}
+
+/** Nothing waits but what would not keep a process alive: beats, and sweeps of idle connections. */
+function isQuiet({ scheduler, timers }: World): boolean {
+  if (timers.size === 0 || scheduler.waiting !== timers.size) return false;
+  for (const timer of timers) if (timer.isHolding) return false;
+  return true;
 }
 
 function drawManner(world: World, stories: readonly Story[]): Manner {
