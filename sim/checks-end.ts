@@ -98,6 +98,8 @@ export class EndChecks {
   mustBeOver(story: Story): void {
     const isHeard = story.handled > story.records.length && !isSwitched(story);
     if (!isHeard || !story.arrivals.some(goesOn) || isEncoded(story)) return;
+    // Behind FIN, RST is noticed by the next write alone: an answer under way waits for its next byte.
+    if (story.arrivals.some(hasBegun)) return;
     const what = 'its client closed, and it goes on at an upstream';
     this.#fault(story, '4 no lie at the end', what);
   }
@@ -253,6 +255,11 @@ function isWhole(arrival: Arrival | undefined): boolean {
   if (script.flaw !== 'none') return false;
   const isClosed = script.framing === 'close' && script.cut?.how === 'fin';
   return arrival.sentBytes >= (isClosed ? script.headBytes : script.wire.length);
+}
+
+/** The program was given the head of its answer. */
+function hasBegun({ socket, script, givenBefore }: Arrival): boolean {
+  return script !== null && socket.bytesGiven - givenBefore >= script.headBytes;
 }
 
 /** Its connection is open, and the program has not been given all of its answer. */

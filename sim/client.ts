@@ -22,7 +22,7 @@ export interface Manner {
 
 const CONTINUE_WAIT_MS = 1_000;
 /** A client that closed is found out by two probes, a quarter of a second apart, and their way. */
-const NOTICE_MS = 600;
+const NOTICE_MS = 2_000;
 
 export class Client {
   readonly socket: SimSocket;
