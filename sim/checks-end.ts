@@ -100,6 +100,8 @@ export class EndChecks {
     if (!isHeard || !story.arrivals.some(goesOn) || isEncoded(story)) return;
     // Behind FIN, RST is noticed by the next write alone: an answer under way waits for its next byte.
     if (story.arrivals.some(hasBegun)) return;
+    // With the request unread, its FIN is unread too.
+    if (story.arrivals.at(-1)?.isComplete !== true) return;
     const what = 'its client closed, and it goes on at an upstream';
     this.#fault(story, '4 no lie at the end', what);
   }
