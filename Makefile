@@ -7,7 +7,7 @@ HOMEDIR = --home .
 SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(COUNT),--count $(COUNT)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-unit fuzz demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
+.PHONY: help setup check test test-unit fuzz simulate demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
 	hostile-peers hostile-tools hostile-soak \
 	longrun longrun-model-only summarize prune-results session gates handoff bundle bench bench-micro
 
@@ -28,6 +28,7 @@ help:
 	@echo 'make check     lint and types only;  make test-unit  unit tests only'
 	@echo 'make fuzz      all fuzzing targets, guided by coverage; TARGET= CASES= SECONDS= SEED= KEEP=1'
 	@echo 'make sbom      bill of materials, sbom.json;  make licences  those of everything that is installed'
+	@echo 'make simulate  seeds of the simulator; SEEDS= FIRST= SWEEP=1 VERBOSE=1'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
 
 # npm ci brings the runtime too: the package `node` holds the Node that everything here runs on.
@@ -54,6 +55,11 @@ fuzz: setup
 # COMPARE is the output of an earlier `make bench-micro JSON=1`.
 bench-micro: setup
 	@node_modules/.bin/node bench/micro.ts $(if $(JSON),--json) $(if $(CELL),--cell '$(CELL)') $(if $(COMPARE),--compare $(COMPARE))
+
+# Any seeds of the simulator; a failing one says how to replay it. SWEEP=1 breaks one exchange of each off
+# at every byte, VERBOSE=1 tells what came up.
+simulate: setup
+	npm run --silent simulate -- --seeds $(or $(SEEDS),1000) --first $(or $(FIRST),1) $(if $(SWEEP),--sweep) $(if $(VERBOSE),--verbose)
 
 demo: setup
 	$(LANEKEEPER) demo $(HOMEDIR)

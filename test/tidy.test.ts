@@ -28,7 +28,8 @@ function filesOf(folder: string): string[] {
 
 const SOURCES = filesOf('src').filter((name) => !name.endsWith('.test.ts'));
 const BENCH = filesOf('bench').filter((name) => !name.includes('/node_modules/'));
-const ALL = [...filesOf('src'), ...filesOf('test'), ...BENCH];
+const SIMULATOR = filesOf('sim').filter((name) => !name.endsWith('.test.ts'));
+const ALL = [...filesOf('src'), ...filesOf('test'), ...filesOf('sim'), ...BENCH];
 
 /** The rows of the table below a heading of a document: the cells of each. */
 function tableBelow(document: string, heading: string): string[][] {
@@ -50,14 +51,16 @@ function codesIn(cell: string): string[] {
 
 describe('every source file', () => {
   test(`has less than ${LINES_MAX} lines`, () => {
-    for (const name of [...SOURCES, ...BENCH]) {
+    for (const name of [...SOURCES, ...SIMULATOR, ...BENCH]) {
       const lines = read(name).split('\n').length - 1;
       assert(lines < LINES_MAX, `${name} has ${lines} lines`);
     }
   });
 
   test('begins by saying what it is', () => {
-    for (const name of [...SOURCES, ...BENCH]) assert.match(read(name), /^(#!.*\n)?\/\*\*/, name);
+    for (const name of [...SOURCES, ...SIMULATOR, ...BENCH]) {
+      assert.match(read(name), /^(#!.*\n)?\/\*\*/, name);
+    }
   });
 
   test('has a name of small letters and hyphens', () => {

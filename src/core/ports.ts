@@ -32,6 +32,8 @@ export interface Delivery {
   readonly bytes: number;
   /** CRC-32 over the payload bytes written, in order. */
   readonly crc: number;
+  /** Status of the edge's own answer to a request that broke off or broke the grammar; then `gone`. */
+  readonly refused?: number;
 }
 
 /** What the relay hears of the client. */
@@ -75,8 +77,11 @@ export interface Inbound {
   read(events: InboundEvents): void;
   pause(): void;
   resume(): void;
-  /** Passes an interim answer on (1xx but 101). Dropped where the client's version has none. */
-  interim(head: ResponseHead): void;
+  /**
+   * Passes an interim answer on (1xx but 101). Dropped where the client's version has none. False as with
+   * `write`: an upstream may send any number of them.
+   */
+  interim(head: ResponseHead): boolean;
   /** Sends the head of the answer: at most once. Hop-by-hop fields are the edge's to replace. */
   respond(head: ResponseHead): void;
   write(wire: Buffer, data: readonly Buffer[] | null): boolean;

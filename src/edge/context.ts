@@ -7,6 +7,8 @@ import type { EdgeOptions, EdgeSettings } from './types.ts';
 export interface Role {
   /** The edge drains. Called once for a role: when draining begins, or when the role begins later. */
   drain(): void;
+  /** Closes at once, so that no client takes the end of the connection for that of its answer. */
+  abandon?(): void;
 }
 
 /** Running totals of the edge; every part counts what it opens and closes. */

@@ -58,7 +58,10 @@ export function createEdge(options: EdgeOptions): Edge {
       for (const role of open.values()) role?.drain();
     },
     destroy() {
-      for (const socket of open.keys()) socket.destroy();
+      for (const [socket, role] of open) {
+        role?.abandon?.();
+        socket.destroy();
+      }
     },
     stats: () => ({ ...counts }),
     drained() {

@@ -32,7 +32,9 @@ class Forwarding implements InboundEvents {
   cancelDial: () => void = () => undefined;
   readonly #inbound: Inbound;
   readonly #parser = createResponseParser({
-    onInterim: (head) => this.#inbound.interim(head),
+    onInterim: (head) => {
+      if (!this.#inbound.interim(head)) this.#socket?.pause();
+    },
     onHead: (head) => this.#answer(head),
     onBody: (wire, data) => {
       if (!this.#isOver && !this.#inbound.write(wire, data)) this.#socket?.pause();

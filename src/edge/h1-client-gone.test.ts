@@ -218,6 +218,32 @@ test(
   },
 );
 
+test('interim answers to a reader that stopped say so too', LIMIT, async (t) => {
+  const drained = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<Inbound>();
+  const edge = await startEdge({
+    onExchange(inbound) {
+      listen(
+        inbound,
+        () => begun.resolve(inbound),
+        () => drained.resolve(),
+      );
+    },
+  });
+  t.after(() => edge.close());
+  const client = await connect(edge.port);
+  client.socket.pause();
+  client.socket.write(GET);
+  const inbound = await begun.promise;
+  const hints = answerHead(103, [['Link', 'x'.repeat(HEAD_BYTES_MAX / 2)]], { kind: 'none' });
+  let count = 0;
+  for (; inbound.interim(hints) && count < 4096; count += 1) await new Promise(setImmediate);
+  assert.equal(count < 4096, true, 'never full');
+  client.socket.resume();
+  await drained.promise;
+  client.socket.destroy();
+});
+
 test(
   'a paused relay stops the client, and gets the whole body once it resumes',
   LIMIT,
@@ -278,7 +304,9 @@ test(
       const { text } = await client.ended();
       assert.match(text, /^HTTP\/1.1 400 [\s\S]*x-lanekeeper-error: bad_request\r\n/);
       const heard = listenings.at(-1) ?? assert.fail('no exchange');
-      assert.equal((await heard.closed).delivery.how, 'gone');
+      const { delivery } = await heard.closed;
+      assert.equal(delivery.how, 'gone');
+      assert.equal(delivery.refused, 400);
       assert.equal(heard.closes(), 1);
       client.socket.destroy();
     }

@@ -108,6 +108,15 @@ export class Http1Connection implements Role, ExchangeLink {
     }
   }
 
+  /**
+   * Lets go of the client at once. One that only ended its side reads on: FIN would tell it that an
+   * answer is whole that nothing but the close delimits.
+   */
+  abandon(): void {
+    if (this.#exchange?.endsByClose === true) this.#options.raw.resetAndDestroy();
+    else this.#socket.destroy();
+  }
+
   /* ---- for the exchange ---- */
 
   pauseReading(): void {
@@ -258,14 +267,12 @@ export class Http1Connection implements Role, ExchangeLink {
   /** FIN while the answer is not complete: see the top of this file. */
   #judgeFin(exchange: Http1Exchange): void {
     const isLate = performance.now() - this.#requestEndedAt > HALF_CLOSE_MS;
-    if (isLate) this.#socket.destroy();
+    if (isLate) this.abandon();
     else this.#arm(HALF_CLOSE_MS, exchange.isAnswering ? this.#leave : this.#probe);
   }
 
   /** An answer under way can not be probed, and an upstream that is silent now may be so for long. */
-  readonly #leave = (): void => {
-    this.#socket.destroy();
-  };
+  readonly #leave = (): void => this.abandon();
 
   readonly #probe = (): void => {
     const exchange = this.#exchange;

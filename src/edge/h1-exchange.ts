@@ -11,7 +11,7 @@
  */
 import assert from 'node:assert';
 import { crc32 } from 'node:zlib';
-import type { ErrorCode } from '../core/errors.ts';
+import { type ErrorCode, errorRow } from '../core/errors.ts';
 import { endToEnd } from '../core/fields.ts';
 import { encodeChunk, encodeLastChunk, encodeResponseHead } from '../core/http1/write.ts';
 import {
@@ -84,12 +84,14 @@ export class Http1Exchange implements Inbound {
     if (!this.#isOver) this.#link.resumeReading();
   }
 
-  interim(head: ResponseHead): void {
+  interim(head: ResponseHead): boolean {
     assert(head.status >= 100 && head.status < 200 && head.status !== 101, 'an interim status');
     // RFC 9110 section 15.2: HTTP/1.0 has none.
-    if (this.#isOver || this.#plan !== null || this.head.version === '1.0') return;
+    if (this.#isOver || this.#plan !== null || this.head.version === '1.0') return true;
     const fields = endToEnd(head.fields);
-    this.#link.outbox.push(encodeResponseHead(head.status, reasonOf(head), fields));
+    const { outbox } = this.#link;
+    outbox.push(encodeResponseHead(head.status, reasonOf(head), fields));
+    return outbox.hasRoom();
   }
 
   respond(head: ResponseHead): void {
@@ -162,6 +164,11 @@ export class Http1Exchange implements Inbound {
     return this.#plan !== null;
   }
 
+  /** True while the close of the connection is what ends the answer. */
+  get endsByClose(): boolean {
+    return this.#plan?.endsByClose === true;
+  }
+
   /** True while the relay wants no more of the request. */
   get isPaused(): boolean {
     return this.#isPaused;
@@ -203,7 +210,7 @@ export class Http1Exchange implements Inbound {
       return;
     }
     this.#link.refuse(code, detail);
-    this.#close('gone');
+    this.#close('gone', errorRow(code).status);
   }
 
   socketClosed(): void {
@@ -216,13 +223,14 @@ export class Http1Exchange implements Inbound {
     this.#link.completed();
   };
 
-  #close(how: Delivery['how']): void {
+  #close(how: Delivery['how'], refused?: number): void {
     if (this.#isOver) return;
     this.#isOver = true;
     // What is still queued was not accepted. Framing is counted as payload here: a lower bound.
     const pending = how === 'complete' ? 0 : this.#link.outbox.pendingBytes;
     const bytes = Math.max(0, this.#bytes - pending);
-    this.#events?.onClose({ how, bytes, crc: this.#crc });
+    const delivery = { how, bytes, crc: this.#crc };
+    this.#events?.onClose(refused === undefined ? delivery : { ...delivery, refused });
   }
 
   /** There is more of the request to come, which nobody may want any more. */

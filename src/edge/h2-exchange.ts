@@ -97,10 +97,12 @@ export class Http2Exchange implements Inbound {
     this.#stream.resume();
   }
 
-  interim(head: ResponseHead): void {
+  interim(head: ResponseHead): boolean {
     const stream = this.#stream;
-    if (this.#hasResponded || stream.closed || stream.destroyed) return;
+    if (this.#hasResponded || stream.closed || stream.destroyed) return true;
     stream.additionalHeaders({ ...fieldsToHttp2(endToEnd(head.fields)), ':status': head.status });
+    // Heads are not under flow control: what a session may hold of them is its own bound.
+    return true;
   }
 
   respond(head: ResponseHead): void {

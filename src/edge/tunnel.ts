@@ -41,8 +41,9 @@ export function openTunnel(
       client.once('close', () => {
         context.counts.tunnels -= 1;
       });
-      context.become({ drain: () => client.setTimeout(DRAIN_TUNNEL_MS) });
       join(client, upstream);
+      // Behind the join, whose bound on silence is a longer one: the edge may be draining already.
+      context.become({ drain: () => client.setTimeout(DRAIN_TUNNEL_MS) });
     },
     onFail(code, detail) {
       client.removeListener('close', cancel);
@@ -71,7 +72,9 @@ function pump(from: net.Socket, to: net.Socket): void {
     if (to.writable && !to.write(bytes)) from.pause();
   });
   to.on('drain', () => from.resume());
-  from.on('end', () => to.end());
+  // Its end may have come while the other side was dialled, when nobody listened.
+  if (from.readableEnded) to.end();
+  else from.on('end', () => to.end());
   from.on('close', () => {
     // Ended by FIN it was passed on already, and the other direction may go on for as long as it is
     // open; failed, nothing can be delivered to it any more.

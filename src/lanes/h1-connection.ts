@@ -157,8 +157,22 @@ export class H1Connection implements ResponseEvents {
   #broken(error: Error): void {
     if (this.#released) return;
     this.#expired();
+    this.#readRest();
     this.#exchange?.fail(brokenConnection(error), errorDetail(error));
     this.destroy();
+  }
+
+  /**
+   * What had come before the connection broke, and waited for a client that reads slowly: it may be all
+   * that was missing. No more than one buffer of the socket.
+   */
+  #readRest(): void {
+    const { socket } = this;
+    let bytes: Buffer | null = socket.read();
+    while (bytes !== null && this.#exchange !== null) {
+      this.#received(bytes);
+      bytes = socket.read();
+    }
   }
 
   #expired(): void {

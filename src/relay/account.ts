@@ -126,6 +126,7 @@ export function usageRecord(
   now: number,
 ): UsageRecord {
   const read = facts ?? emptyFacts();
+  const status = account.status ?? delivery.refused ?? null;
   return {
     ts: Math.round(account.startedWall) / 1000,
     rid: account.rid,
@@ -136,8 +137,8 @@ export function usageRecord(
     model_sent: account.modelSent ?? account.model,
     model_served: read.modelServed,
     op: (account.streamAsked ?? sse) ? 'stream' : 'nonstream',
-    status: account.status,
-    err_type: errorType(account, read),
+    status,
+    err_type: errorType(status, account, read),
     h2: account.h2,
     header_mode: account.headerMode,
     latency_ms: milliseconds(now - account.started),
@@ -162,8 +163,12 @@ export function usageRecord(
 }
 
 /** An error event inside a 200 counts as the status that the same error has elsewhere. */
-function errorType(account: Account, facts: AnswerFacts): UsageRecord['err_type'] {
-  const plain = errTypeOf(account.status, account.failure);
+function errorType(
+  status: number | null,
+  account: Account,
+  facts: AnswerFacts,
+): UsageRecord['err_type'] {
+  const plain = errTypeOf(status, account.failure);
   if (plain !== null || !facts.sawError) return plain;
   switch (facts.errorType) {
     case 'rate_limit_error':

@@ -5,6 +5,7 @@
 import type { Clock, Delivery } from '../core/ports.ts';
 import type { AnswerFacts } from '../core/tap/facts.ts';
 import type { AnomalyKind, Ledger } from '../ledger/record.ts';
+import type { ExchangeSamples, Tee } from '../ledger/tee.ts';
 import { type Account, isIntact, streamHealth, usageRecord } from './account.ts';
 
 /** What is said of an anomaly beside its kind and code. */
@@ -27,7 +28,7 @@ export class Book {
   }
 
   anomaly(kind: AnomalyKind, code: string, facts: AnomalyFacts = {}): void {
-    this.#ledger.anomaly({
+    const anomaly = {
       ts: Math.round(this.#clock.wall()) / 1000,
       rid: this.account.rid,
       kind,
@@ -37,7 +38,8 @@ export class Book {
       status: facts.status ?? this.account.status,
       attempt: this.account.attempts,
       backoff_ms: Math.round(facts.backoffMs ?? 0),
-    });
+    };
+    observe(() => this.#ledger.anomaly(anomaly));
   }
 
   /** An exception inside the program; its message may quote what no ledger holds. */
@@ -59,6 +61,21 @@ export class Book {
       const detail = `${delivery.bytes} of ${account.received} bytes`;
       this.anomaly('not_intact', 'mismatch', { detail });
     }
-    this.#ledger.record(usageRecord(account, facts, sse, delivery, now));
+    const record = usageRecord(account, facts, sse, delivery, now);
+    observe(() => this.#ledger.record(record));
+  }
+
+  /** Hands over the samples of both bodies, where there are any. */
+  sample(tee: Pick<Tee, 'write'>, samples: ExchangeSamples | null): void {
+    if (samples !== null) observe(() => tee.write(samples, this.account.lane));
+  }
+}
+
+/** Tells an observer. None is to throw; one that does all the same loses what it was told, no more. */
+function observe(tell: () => void): void {
+  try {
+    tell();
+  } catch {
+    // It is the ledger itself that would be told of this.
   }
 }

@@ -240,6 +240,21 @@ describe('an answer', () => {
     assert.equal(scene.attempt().paused, false);
   });
 
+  test('that is interim stops its upstream too, which may send any number of them', () => {
+    const scene = createScene();
+    const { client, send } = messages(asking('claude-sonnet-5-5'));
+    scene.open(client);
+    send();
+    const hints = { status: 103, reason: 'Early Hints', version: '1.1', fields: [] } as const;
+    client.full = true;
+    scene.attempt().events.onInterim({ ...hints, framing: { kind: 'none' }, keepAlive: true });
+    assert.deepEqual(client.heard, ['interim 103']);
+    assert.equal(scene.attempt().paused, true);
+    client.full = false;
+    client.events.onDrain();
+    assert.equal(scene.attempt().paused, false);
+  });
+
   test('that is cut upstream is cut for the client, and never called intact', () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-sonnet-5-5'));
@@ -495,7 +510,39 @@ describe('one more try', () => {
   });
 });
 
+describe('an observer that fails', () => {
+  test('a ledger that throws takes no byte, no end and no exchange with it', () => {
+    const scene = createScene();
+    const fail = (): never => {
+      throw new Error('the disk is gone');
+    };
+    scene.records.push = fail;
+    scene.anomalies.push = fail;
+    const { client, send } = messages(asking('claude-haiku-5-5'));
+    scene.open(client);
+    send();
+    scene.attempt().fail({ code: 'not_processed', phase: 'head' });
+    scene.attempt().head(200, SSE);
+    scene.attempt().body(START);
+    scene.attempt().done();
+    assert.deepEqual(client.heard, ['head 200', 'end']);
+    assert.equal(client.body.toString(), START);
+    assert.equal(scene.attempts.length, 2);
+    assert.equal(scene.relay.open, 0);
+  });
+});
+
 describe('refusals of our own', () => {
+  test('what the edge answered to a request that broke off is the status of its record', () => {
+    const scene = createScene();
+    const { client } = messages(asking('claude-haiku-5-5'));
+    scene.open(client);
+    client.events.onClose({ how: 'gone', bytes: 0, crc: 0, refused: 400 });
+    assert.equal(scene.records[0]?.status, 400);
+    assert.equal(scene.records[0]?.err_type, '4xx');
+    assert.equal(scene.records[0]?.intact, false);
+  });
+
   test('a credential in the wrong lane is refused, typed, and an anomaly', () => {
     const scene = createScene();
     scene.options.fault = 'head';

@@ -248,7 +248,7 @@ export class Exchange implements InboundEvents {
   #interim(head: ResponseHead): void {
     // A held request was already told to continue.
     if (head.status === 100 && !this.#streaming) return;
-    this.#inbound.interim(head);
+    if (!this.#inbound.interim(head)) this.#attempt?.pause();
   }
 
   #answer(attempt: Attempt, head: ResponseHead): void {
@@ -393,7 +393,7 @@ export class Exchange implements InboundEvents {
 
   #finish(delivery: Delivery, facts: AnswerFacts | null, now: number): void {
     this.#book.close(delivery, this.#reader?.sse ?? false, facts, now);
-    if (this.#samples !== null) this.#deps.tee.write(this.#samples, this.#account.lane);
+    this.#book.sample(this.#deps.tee, this.#samples);
     this.#onOver();
   }
 }

@@ -100,8 +100,9 @@ export class ScriptedClient implements Inbound {
   resume(): void {
     this.paused = false;
   }
-  interim(head: ResponseHead): void {
+  interim(head: ResponseHead): boolean {
     this.heard.push(`interim ${head.status}`);
+    return !this.full;
   }
   respond(head: ResponseHead): void {
     this.heard.push(`head ${head.status}`);
