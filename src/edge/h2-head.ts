@@ -7,6 +7,7 @@
 import type { OutgoingHttpHeaders } from 'node:http2';
 import { parseAuthority } from '../core/authority.ts';
 import { endToEnd } from '../core/fields.ts';
+import { isTargetText } from '../core/http1/chars.ts';
 import type { Field, Fields, Framing, RequestHead, ResponseHead } from '../core/message.ts';
 
 /** Fields that HTTP/2 has no place for (RFC 9113 section 8.2.2). */
@@ -53,9 +54,12 @@ export function requestFromHttp2(
   const framing = framingOf(host, isEnd);
   if (framing === null) return { malformed: 'Content-Length is not one plain number' };
   const method = pseudo.get(':method') ?? '';
+  const target = method === 'CONNECT' ? '*' : (pseudo.get(':path') ?? '');
+  // nghttp2 lets a fragment and octets above 127 through, which no request line can hold.
+  if (!isTargetText(target)) return { malformed: 'the path (RFC 9113, 8.3.1)' };
   return {
     method,
-    target: method === 'CONNECT' ? '*' : (pseudo.get(':path') ?? ''),
+    target,
     version: '2',
     fields: host,
     framing,
