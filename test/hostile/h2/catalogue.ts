@@ -1,5 +1,6 @@
 /** All cases, in the order of their document. */
 import type { Case } from './case.ts';
+import { ATTACKS } from './cases-attacks.ts';
 import { FRAMES } from './cases-frames.ts';
 import { GENERIC } from './cases-generic.ts';
 import { HPACK } from './cases-hpack.ts';
@@ -21,3 +22,6 @@ export const GROUPS: readonly Group[] = [
 ];
 
 export const CASES: readonly Case[] = GROUPS.flatMap(({ cases }) => cases);
+
+/** Those that spend a server's resources: apart, since each takes a moment. */
+export const FLOODS: Group = { title: 'Floods and other attacks', cases: ATTACKS };

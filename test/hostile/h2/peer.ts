@@ -97,9 +97,13 @@ export class RawPeer {
     this.#socket.pause();
   }
 
-  /** Ends the sending side. */
-  end(): void {
-    this.#socket.end();
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** The server has ended the connection, or is about to: GOAWAY with an error. */
+  get isRefused(): boolean {
+    return this.#failure() !== null;
   }
 
   destroy(): void {
