@@ -19,7 +19,11 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 /** `node:http2` throws at these, and at a field of HTTP/1.1 upgrades that RFC 9113 does without. */
-const REFUSED_BY_NODE: ReadonlySet<string> = new Set([...CONNECTION_SPECIFIC, 'http2-settings']);
+const REFUSED_BY_NODE: ReadonlySet<string> = new Set([
+  ...CONNECTION_SPECIFIC,
+  'http2-settings',
+  'te',
+]);
 const LENGTH = /^(?:0|[1-9][0-9]{0,15})$/;
 
 /** Why a head is refused; for people. */

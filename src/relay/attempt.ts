@@ -2,8 +2,8 @@
  * One attempt of an exchange at an upstream: writes the request under backpressure and hands on what
  * comes back, until it is aborted. After `abort` no event passes, whatever the transport still says.
  */
-import { WRITE_BYTES_MAX } from '../core/limits.ts';
-import type { Fields } from '../core/message.ts';
+import { INTERIM_ANSWERS_MAX, WRITE_BYTES_MAX } from '../core/limits.ts';
+import type { Fields, ResponseHead } from '../core/message.ts';
 import { payloadLength } from '../core/message.ts';
 import type { Inbound, Outbound, OutboundEvents } from '../core/ports.ts';
 import type { Lane, PreparedRequest } from '../lanes/lane.ts';
@@ -11,6 +11,9 @@ import type { HeldBody } from './held-body.ts';
 
 /** What the exchange hears of an attempt; `onDrain` is the attempt's own affair. */
 export type AttemptEvents = Omit<OutboundEvents, 'onDrain'>;
+
+/** Beyond it a status is invalid (RFC 9110 section 15), and node:http2 sends none. */
+const STATUS_MAX = 599;
 
 export class Attempt {
   readonly prepared: PreparedRequest;
@@ -21,6 +24,7 @@ export class Attempt {
   #outbound: Outbound | null = null;
   #over = false;
   #bytesUp = 0;
+  #interims = 0;
   /** Payload to be written, from the piece `#next` and its byte `#offset` on. */
   #pieces: readonly Buffer[];
   #next = 0;
@@ -57,8 +61,8 @@ export class Attempt {
   open(lane: Lane): void {
     const events = this.#events;
     this.#outbound = lane.open(this.prepared, {
-      onInterim: (head) => this.#over || events.onInterim(head),
-      onHead: (head) => this.#over || events.onHead(head),
+      onInterim: (head) => this.#over || this.#interim(head),
+      onHead: (head) => this.#over || this.#head(head),
       onBody: (wire, data) => this.#over || events.onBody(wire, data),
       onEnd: (trailers) => this.#last() && events.onEnd(trailers),
       onFail: (failure) => this.#last() && events.onFail(failure),
@@ -121,6 +125,26 @@ export class Attempt {
     if (this.#over) return;
     this.#over = true;
     this.#outbound?.abort();
+  }
+
+  /** Each holds off the timer of the head, and waits in memory for a client that does not read. */
+  #interim(head: ResponseHead): void {
+    this.#interims += 1;
+    if (this.#interims <= INTERIM_ANSWERS_MAX) this.#events.onInterim(head);
+    else this.#reject('interim answers without end');
+  }
+
+  #head(head: ResponseHead): void {
+    const isSayable = head.status <= STATUS_MAX || this.#inbound.protocol !== 'h2';
+    if (isSayable) this.#events.onHead(head);
+    else this.#reject(`status ${head.status}, which HTTP/2 can not pass on`);
+  }
+
+  /** Gives up on an upstream that answers what can not be passed on. */
+  #reject(detail: string): void {
+    this.abort();
+    const facts = { raced: false, sent: true, answered: true };
+    this.#events.onFail({ code: 'protocol', phase: 'head', detail, ...facts });
   }
 
   #last(): boolean {
