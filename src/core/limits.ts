@@ -82,6 +82,8 @@ export const UPSTREAM_CONNECT_MS_MAX = 10_000;
 export const UPSTREAM_TLS_MS_MAX = 10_000;
 /** From the last byte of a request to the head of its answer: the SDKs themselves wait 600 s. */
 export const UPSTREAM_HEAD_MS_MAX = 900_000;
+/** Interim answers (1xx) before the final one: one a second for as long as a head is waited for. */
+export const INTERIM_ANSWERS_MAX = 1_000;
 /** Silence in the middle of an answer. Claude Code gives up at 180 s, its event watchdog at 300 s. */
 export const UPSTREAM_IDLE_MS_MAX = 600_000;
 /** A client that leaves after this much silence of the upstream left because the stream had stalled. */

@@ -8,7 +8,12 @@
 import assert from 'node:assert/strict';
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import type { Socket } from 'node:net';
-import { H2_SESSION_WINDOW_BYTES, H2_WINDOW_BYTES } from '../core/limits.ts';
+import {
+  FIELDS_MAX,
+  H2_SESSION_WINDOW_BYTES,
+  H2_WINDOW_BYTES,
+  HEAD_BYTES_MAX,
+} from '../core/limits.ts';
 import type { OutboundEvents } from '../core/ports.ts';
 import { H2Exchange } from './h2-exchange.ts';
 import { bodyBytesOf, INITIAL_WINDOW_BYTES } from './h2-window.ts';
@@ -55,7 +60,12 @@ export class H2Session {
     this.#owner = owner;
     const session = connect(`https://${upstream.authority}`, {
       createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: H2_WINDOW_BYTES },
+      settings: {
+        enablePush: false,
+        initialWindowSize: H2_WINDOW_BYTES,
+        maxHeaderListSize: HEAD_BYTES_MAX,
+      },
+      maxHeaderListPairs: FIELDS_MAX,
       maxSessionMemory: SESSION_MEMORY_MB_MAX,
     });
     session.on('error', (error) => {
