@@ -23,6 +23,9 @@ import type { Upstream } from './upstream.ts';
 /** nghttp2's memory for one session, MB: frames and compression tables of all its streams. */
 const SESSION_MEMORY_MB_MAX = 64;
 
+/** What a client repeats is the upstream's to judge, as over HTTP/1.1. (The types have it for servers only.) */
+const LENIENT = { strictSingleValueFields: false };
+
 export interface H2Owner {
   /** It may take more streams than before. */
   onRoom(session: H2Session): void;
@@ -66,6 +69,7 @@ export class H2Session {
         maxHeaderListSize: HEAD_BYTES_MAX,
       },
       maxHeaderListPairs: FIELDS_MAX,
+      ...LENIENT,
       maxSessionMemory: SESSION_MEMORY_MB_MAX,
     });
     session.on('error', (error) => {

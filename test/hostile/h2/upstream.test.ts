@@ -6,11 +6,14 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { type TestContext, test } from 'node:test';
 import type { Timeouts } from '../../../src/config/types.ts';
+import { rawConnect } from '../../support/raw-client.ts';
 import { leadLane } from '../../support/recording-upstream.ts';
 import { type Rig, startRig } from '../../support/rig.ts';
 import { settings } from './frames.ts';
 import { type Asked, openRawServer, type RawServer } from './raw-server.ts';
 import { UPSTREAM_CASES, type UpstreamCase } from './upstream-cases.ts';
+
+const LIMIT = { timeout: 120_000 };
 
 interface Answer {
   /** Status and, of the proxy's own, the code; or `whole`, or `cut`. */
@@ -103,16 +106,35 @@ async function assertAccounts({ rig }: Scene, exchanges: number): Promise<void> 
   assert.equal(rig.proxy.control.status().exchanges.open, 0);
 }
 
+test('a field of one value that a client repeats passes on as it came', LIMIT, async (t) => {
+  const { rig, upstream } = await openScene(t);
+  let seen: readonly (readonly [string, string])[] = [];
+  upstream.script = (asked) => {
+    seen = asked.lines.filter(([name]) => name === 'content-type' || name === 'etag');
+    echo(asked);
+  };
+  const raw = await rawConnect({ to: { host: '127.0.0.1', port: rig.proxy.port } });
+  t.after(() => raw.destroy());
+  const lines = ['Host: 127.0.0.1', 'Content-Type: a', 'ETag: x', 'Content-Type: b'];
+  await raw.send(`GET /v1/models HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+  assert.equal((await raw.readAnswer()).status, 200);
+  assert.deepEqual(seen, [
+    ['content-type', 'a'],
+    ['content-type', 'b'],
+    ['etag', 'x'],
+  ]);
+});
+
 const quick = UPSTREAM_CASES.filter(({ isSlow }) => isSlow !== true);
 const slow = UPSTREAM_CASES.filter(({ isSlow }) => isSlow === true);
 
-test(`${quick.length} ways of an HTTP/2 upstream to be wrong`, { timeout: 120_000 }, async (t) => {
+test(`${quick.length} ways of an HTTP/2 upstream to be wrong`, LIMIT, async (t) => {
   const scene = await openScene(t);
   for (const one of quick) await play(scene, one);
   await assertAccounts(scene, 2 * quick.length);
 });
 
-test(`${slow.length} ways of an HTTP/2 upstream to be slow`, { timeout: 120_000 }, async (t) => {
+test(`${slow.length} ways of an HTTP/2 upstream to be slow`, LIMIT, async (t) => {
   const scene = await openScene(t, { connectMs: 700, tlsMs: 700, headMs: 700, idleMs: 700 });
   for (const one of slow) await play(scene, one);
   await assertAccounts(scene, 2 * slow.length);
