@@ -9,6 +9,7 @@ import { CASES, FLOODS } from '../catalogue.ts';
 import { writeDocument } from '../document.ts';
 import { OBSERVED, type Observed } from '../observed.ts';
 import { openOrigin } from '../origin.ts';
+import { install, programOf } from './debian.ts';
 import { type Peer, startPeers } from './servers.ts';
 
 const AT_ONCE = 6;
@@ -18,6 +19,8 @@ async function main(): Promise<void> {
   const hooks: (() => unknown)[] = [];
   const context: Cleanup = { after: (hook) => void hooks.push(hook) };
   try {
+    // For the tests that come after.
+    if (programOf('h2load') === null) await install('nghttp2-client', 'python3-h2');
     const origin = await openOrigin(context, true);
     const peers = await startPeers(context, origin.port);
     const seen: Record<string, Record<string, string>> = {};
