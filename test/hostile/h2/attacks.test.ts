@@ -8,9 +8,11 @@ import { readStatus } from '../../../src/admin/client.ts';
 import { startProxyProcess } from '../../support/proxy-process.ts';
 import { type Case, oursOf, play, reachesOf } from './case.ts';
 import { ATTACKS } from './cases-attacks.ts';
+import { data, openHeaders } from './frames.ts';
 import { honest } from './house.ts';
+import { block, type Line } from './hpack.ts';
 import { openOrigin } from './origin.ts';
-import type { Door } from './peer.ts';
+import { connectPeer, type Door, type RawPeer } from './peer.ts';
 
 const WAIT_MS = 30_000;
 const POLL_MS = 20;
@@ -18,6 +20,27 @@ const POLL_MS = 20;
 const RSS_BYTES_MAX = 512 * 1024 * 1024;
 /** Exchanges that one attacking connection may begin: the streams of a session, twice where it resets fast. */
 const BEGUN_MAX = 1200;
+/** Half-open requests: so many connections with so many streams each. */
+const CONNECTIONS = 20;
+const STREAMS = 100;
+
+/** A connection with all the streams that it may have, each waiting for the body of a routed request. */
+async function halfOpen(door: Door): Promise<RawPeer> {
+  const peer = await connectPeer(door);
+  await peer.handshake();
+  const lines: Line[] = [
+    [':method', 'POST'],
+    [':scheme', 'http'],
+    [':path', '/v1/messages'],
+    [':authority', `${door.host}:${door.port}`],
+    ['content-length', '1000'],
+  ];
+  for (let i = 0; i < STREAMS; i += 1) {
+    peer.send(openHeaders(2 * i + 1, block(lines)), data(2 * i + 1, '{"model":', 0));
+  }
+  assert.equal(await peer.outcome('alive'), 'alive');
+  return peer;
+}
 
 /** The same, where it does not matter which of the wrongs of a flood was seen first. */
 function isLike(seen: string, expected: string): boolean {
@@ -77,6 +100,13 @@ test(`${ATTACKS.length} attacks: bounded, borne, and nobody else waits`, async (
     assert.equal(after.workers_lost, 0);
   };
   for (const one of ATTACKS) await attack(one);
+
+  const peers = await Promise.all(Array.from({ length: CONNECTIONS }, () => halfOpen(door)));
+  for (let i = 0; i < 20; i += 1) assert.equal(await honest(proxy.port), 200);
+  const held = await readStatus(proxy.home);
+  assert.equal(held.exchanges.open, CONNECTIONS * STREAMS);
+  for (const worker of held.workers) rss = Math.max(rss, worker.rss_bytes);
+  for (const peer of peers) peer.destroy();
 
   const { total } = (await quiet()).exchanges;
   assert.equal((await proxy.records(total)).length, total, 'one record for each exchange');

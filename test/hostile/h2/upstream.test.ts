@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import http from 'node:http';
+import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
 import type { Timeouts } from '../../../src/config/types.ts';
 import { rawConnect } from '../../support/raw-client.ts';
@@ -51,6 +52,42 @@ function ask(rig: Rig, path: string, key: string, uploads = 0): Promise<Answer> 
   });
 }
 
+/** The same by HTTP/2, where a cut is RST_STREAM. */
+function ask2(rig: Rig, path: string, key: string, uploads = 0): Promise<Answer> {
+  // By default it takes 128 fields of an answer.
+  const session = http2.connect(rig.proxy.url, { maxHeaderListPairs: 512 });
+  session.on('error', () => {});
+  const stream = session.request(
+    {
+      ':path': path,
+      ':method': uploads === 0 ? 'GET' : 'POST',
+      'x-api-key': key,
+      ...(uploads === 0 ? {} : { 'content-length': uploads }),
+    },
+    { endStream: uploads === 0 },
+  );
+  let headers: http2.IncomingHttpHeaders = {};
+  let body = '';
+  stream.on('response', (given) => {
+    headers = given;
+  });
+  stream.on('data', (piece: Buffer) => {
+    body += piece.toString('latin1');
+  });
+  stream.on('error', () => {});
+  if (uploads > 0) stream.end(Buffer.alloc(uploads));
+  return new Promise((resolve) => {
+    stream.once('close', () => {
+      session.destroy();
+      const end = stream.rstCode === http2.constants.NGHTTP2_NO_ERROR ? 'whole' : 'cut';
+      const how = `${headers[':status']} ${headers['x-lanekeeper-error'] ?? end}`;
+      resolve({ how, body, headers });
+    });
+  });
+}
+
+type Asking = typeof ask;
+
 /** The well-behaved part of the upstream: says the path that it was asked for. */
 function echo(asked: Asked): void {
   const length: [string, string] = ['content-length', String(asked.path.length)];
@@ -81,12 +118,12 @@ async function openScene(t: TestContext, timeouts: Partial<Timeouts> = {}): Prom
 }
 
 /** Plays a case, and then an honest request of the same identity. */
-async function play({ rig, upstream }: Scene, one: UpstreamCase): Promise<void> {
+async function play({ rig, upstream }: Scene, one: UpstreamCase, asking: Asking): Promise<void> {
   upstream.opening = one.opening ?? [settings()];
   upstream.script = (asked) => (asked.path === `/v1/${one.id}` ? one.script(asked) : echo(asked));
   const key = `key-of-${one.id}`;
-  const { how, body, headers } = await ask(rig, `/v1/${one.id}`, key, one.uploads);
-  assert(one.allows.includes(how), `${one.id}: ${how}`);
+  const { how, body, headers } = await asking(rig, `/v1/${one.id}`, key, one.uploads);
+  assert(one.allows.includes(how), `${one.id}: ${how} ${JSON.stringify(body)}`);
   if (how === '200 whole') assert(['ok', 'part', ''].includes(body), `${one.id}: ${body}`);
   if (how === '200 cut') assert(['', 'part', 'ok', 'o', 'wh'].includes(body), `${one.id}: ${body}`);
   assert.equal(headers['x-injected'], undefined, one.id);
@@ -94,7 +131,7 @@ async function play({ rig, upstream }: Scene, one: UpstreamCase): Promise<void> 
   upstream.script = echo;
   const path = `/v1/after-${one.id}`;
   // SETTINGS that shut a connection hold for the session, which is then not this request's fault.
-  const next = await ask(rig, path, one.isSlow ? `${key}-after` : key);
+  const next = await asking(rig, path, one.isSlow ? `${key}-after` : key);
   assert.deepEqual([next.how, next.body], ['200 whole', path], `after ${one.id}`);
 }
 
@@ -128,14 +165,19 @@ test('a field of one value that a client repeats passes on as it came', LIMIT, a
 const quick = UPSTREAM_CASES.filter(({ isSlow }) => isSlow !== true);
 const slow = UPSTREAM_CASES.filter(({ isSlow }) => isSlow === true);
 
-test(`${quick.length} ways of an HTTP/2 upstream to be wrong`, LIMIT, async (t) => {
-  const scene = await openScene(t);
-  for (const one of quick) await play(scene, one);
-  await assertAccounts(scene, 2 * quick.length);
-});
+for (const [client, asking] of [
+  ['HTTP/1.1', ask],
+  ['HTTP/2', ask2],
+] as const) {
+  test(`${quick.length} ways of an HTTP/2 upstream to be wrong, ${client}`, LIMIT, async (t) => {
+    const scene = await openScene(t);
+    for (const one of quick) await play(scene, one, asking);
+    await assertAccounts(scene, 2 * quick.length);
+  });
+}
 
 test(`${slow.length} ways of an HTTP/2 upstream to be slow`, LIMIT, async (t) => {
   const scene = await openScene(t, { connectMs: 700, tlsMs: 700, headMs: 700, idleMs: 700 });
-  for (const one of slow) await play(scene, one);
+  for (const one of slow) await play(scene, one, ask);
   await assertAccounts(scene, 2 * slow.length);
 });
