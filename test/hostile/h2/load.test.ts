@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { assertQuiet, honest, openHouse } from './house.ts';
 import { hostileH2Load } from './load.ts';
 
-const HONEST = 100;
+const HONEST = 50;
 
-test(`${HONEST} honest requests beside a hostile load`, { timeout: 120_000 }, async (t) => {
+test(`${HONEST} honest requests beside a hostile load`, { timeout: 240_000 }, async (t) => {
   const house = await openHouse(t);
   const { port } = house.plain;
   const over = new AbortController();

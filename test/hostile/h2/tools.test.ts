@@ -12,7 +12,7 @@ import { LARGE_BYTES, type Origin, openOrigin } from './origin.ts';
 import { BARE_ENV, outputOf, programOf } from './peers/debian.ts';
 
 const run = promisify(execFile);
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 240_000 };
 const PYTHON = '/usr/bin/python3';
 const SCRIPT = path.join(import.meta.dirname, 'peers', 'strict-client.py');
 const REQUESTS = 2_000;

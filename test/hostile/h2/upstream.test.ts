@@ -14,7 +14,7 @@ import { settings } from './frames.ts';
 import { type Asked, openRawServer, type RawServer } from './raw-server.ts';
 import { UPSTREAM_CASES, type UpstreamCase } from './upstream-cases.ts';
 
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 240_000 };
 
 interface Answer {
   /** Status and, of the proxy's own, the code; or `whole`, or `cut`. */
