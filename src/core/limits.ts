@@ -82,8 +82,6 @@ export const UPSTREAM_CONNECT_MS_MAX = 10_000;
 export const UPSTREAM_TLS_MS_MAX = 10_000;
 /** From the last byte of a request to the head of its answer: the SDKs themselves wait 600 s. */
 export const UPSTREAM_HEAD_MS_MAX = 900_000;
-/** Interim answers (1xx) before the final one: one a second for as long as a head is waited for. */
-export const INTERIM_ANSWERS_MAX = 1_000;
 /** Silence in the middle of an answer. Claude Code gives up at 180 s, its event watchdog at 300 s. */
 export const UPSTREAM_IDLE_MS_MAX = 600_000;
 /** A client that leaves after this much silence of the upstream left because the stream had stalled. */
@@ -129,6 +127,11 @@ export const H2_WINDOW_BYTES = 1024 * 1024;
  * stopped reading can not hold up the streams of the others.
  */
 export const H2_SESSION_WINDOW_BYTES = H2_STREAMS_PER_SESSION_MAX * H2_WINDOW_BYTES;
+/**
+ * Interim answers (1xx) on one stream: each holds off the timer of the head, and waits in memory for a
+ * client that does not read.
+ */
+export const H2_INTERIM_ANSWERS_MAX = 100;
 /** An idle HTTP/2 session is pinged this often, so that a dead one is found before it is used. */
 export const H2_PING_MS = 60_000;
 

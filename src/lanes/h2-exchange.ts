@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import { fieldValue } from '../core/fields.ts';
+import { H2_INTERIM_ANSWERS_MAX } from '../core/limits.ts';
 import type { Fields, Framing, ResponseHead } from '../core/message.ts';
 import type { AttemptPhase, Outbound, OutboundEvents } from '../core/ports.ts';
 import { isIdleRace } from '../core/retry.ts';
@@ -40,6 +41,7 @@ export class H2Exchange implements Outbound {
   #left = false;
   #sent = false;
   #answered = false;
+  #interims = 0;
   #requestEnded = false;
   #paused = false;
   #wantsDrain = false;
@@ -155,6 +157,11 @@ export class H2Exchange implements Outbound {
   #interim(raw: readonly string[]): void {
     if (this.#over) return;
     this.#answered = true;
+    this.#interims += 1;
+    if (this.#interims > H2_INTERIM_ANSWERS_MAX) {
+      this.#fail('protocol', 'interim answers without end');
+      return;
+    }
     this.#watchdog.touch();
     this.#events.onInterim(headFromH2(raw, { kind: 'none' }));
   }

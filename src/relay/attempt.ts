@@ -2,7 +2,7 @@
  * One attempt of an exchange at an upstream: writes the request under backpressure and hands on what
  * comes back, until it is aborted. After `abort` no event passes, whatever the transport still says.
  */
-import { INTERIM_ANSWERS_MAX, WRITE_BYTES_MAX } from '../core/limits.ts';
+import { WRITE_BYTES_MAX } from '../core/limits.ts';
 import type { Fields, ResponseHead } from '../core/message.ts';
 import { payloadLength } from '../core/message.ts';
 import type { Inbound, Outbound, OutboundEvents } from '../core/ports.ts';
@@ -24,7 +24,6 @@ export class Attempt {
   #outbound: Outbound | null = null;
   #over = false;
   #bytesUp = 0;
-  #interims = 0;
   /** Payload to be written, from the piece `#next` and its byte `#offset` on. */
   #pieces: readonly Buffer[];
   #next = 0;
@@ -61,7 +60,7 @@ export class Attempt {
   open(lane: Lane): void {
     const events = this.#events;
     this.#outbound = lane.open(this.prepared, {
-      onInterim: (head) => this.#over || this.#interim(head),
+      onInterim: (head) => this.#over || events.onInterim(head),
       onHead: (head) => this.#over || this.#head(head),
       onBody: (wire, data) => this.#over || events.onBody(wire, data),
       onEnd: (trailers) => this.#last() && events.onEnd(trailers),
@@ -127,22 +126,14 @@ export class Attempt {
     this.#outbound?.abort();
   }
 
-  /** Each holds off the timer of the head, and waits in memory for a client that does not read. */
-  #interim(head: ResponseHead): void {
-    this.#interims += 1;
-    if (this.#interims <= INTERIM_ANSWERS_MAX) this.#events.onInterim(head);
-    else this.#reject('interim answers without end');
-  }
-
-  #head(head: ResponseHead): void {
-    const isSayable = head.status <= STATUS_MAX || this.#inbound.protocol !== 'h2';
-    if (isSayable) this.#events.onHead(head);
-    else this.#reject(`status ${head.status}, which HTTP/2 can not pass on`);
-  }
-
   /** Gives up on an upstream that answers what can not be passed on. */
-  #reject(detail: string): void {
+  #head(head: ResponseHead): void {
+    if (head.status <= STATUS_MAX || this.#inbound.protocol !== 'h2') {
+      this.#events.onHead(head);
+      return;
+    }
     this.abort();
+    const detail = `status ${head.status}, which HTTP/2 can not pass on`;
     const facts = { raced: false, sent: true, answered: true };
     this.#events.onFail({ code: 'protocol', phase: 'head', detail, ...facts });
   }
