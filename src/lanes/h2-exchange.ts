@@ -2,8 +2,8 @@
  * One exchange as a stream of an HTTP/2 session (RFC 9113).
  *
  * What node:http2 tells is turned into one end: `onEnd` only where the peer's END_STREAM came, else a
- * failure with the reason that RST_STREAM, GOAWAY or the connection gave. An abort closes and destroys
- * the stream in the same turn, as a deferred one leaks under a busy loop (STYLE A5).
+ * failure with the reason that RST_STREAM, GOAWAY or the connection gave. An abort destroys the stream in
+ * the same turn, as a deferred one leaks under a busy loop.
  */
 import assert from 'node:assert/strict';
 import { type ClientHttp2Stream, constants } from 'node:http2';
@@ -13,6 +13,7 @@ import type { Fields, Framing, ResponseHead } from '../core/message.ts';
 import type { AttemptPhase, Outbound, OutboundEvents } from '../core/ports.ts';
 import { isIdleRace } from '../core/retry.ts';
 import { brokenConnection, errorCode, errorDetail, type FailureCode } from './failure.ts';
+import { cancelStream } from './h2-cancel.ts';
 import { fieldsFromH2, h2RequestHeaders, h2Trailers } from './h2-fields.ts';
 import type { H2Session } from './h2-session.ts';
 import type { PreparedRequest } from './lane.ts';
@@ -283,10 +284,7 @@ export class H2Exchange implements Outbound {
   /** Lets go of the stream, now: the peer hears CANCEL. */
   #reset(): void {
     const stream = this.#stream;
-    if (stream !== null && !stream.destroyed) {
-      stream.close(constants.NGHTTP2_CANCEL);
-      stream.destroy();
-    }
+    if (stream !== null && !stream.destroyed) cancelStream(stream);
     if (stream === null) this.#leave();
   }
 

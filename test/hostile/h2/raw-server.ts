@@ -8,6 +8,7 @@ import { mintServer } from '../../../src/pki/authority.ts';
 import type { Cleanup } from '../../support/home.ts';
 import {
   blockOf,
+  codeName,
   FLAG,
   type Frame,
   FrameReader,
@@ -47,11 +48,15 @@ export interface RawServer {
   opening: readonly Buffer[];
   /** What every further request is answered with. */
   script: Script;
+  /** Frames that came, all connections together: type and stream, in their order. */
+  readonly seen: string[];
   /** Connections accepted so far. */
   connections(): number;
   /** Those that are open. */
   open(): number;
 }
+
+const NAMES = Object.keys(TYPE);
 
 export async function openRawServer(context: Cleanup): Promise<RawServer> {
   const keys = await mintServer({ names: ['localhost'], ips: ['127.0.0.1'], now: new Date() });
@@ -76,6 +81,7 @@ export async function openRawServer(context: Cleanup): Promise<RawServer> {
     ca: keys.caCertPem,
     opening: [settings()],
     script: () => {},
+    seen: [],
     connections: () => accepted,
     open: () => sockets.size,
   };
@@ -103,6 +109,7 @@ function serve(socket: tls.TLSSocket, raw: RawServer): void {
     if (socket.writable) socket.write(Buffer.concat(frames));
   };
   const take = (one: Frame): void => {
+    raw.seen.push(nameOf(one));
     if (one.type === TYPE.SETTINGS && (one.flags & FLAG.ACK) === 0) send(settingsAck());
     if (one.type === TYPE.PING && (one.flags & FLAG.ACK) === 0) {
       send(frame(TYPE.PING, FLAG.ACK, 0, one.payload));
@@ -123,6 +130,15 @@ function serve(socket: tls.TLSSocket, raw: RawServer): void {
     for (const one of reader.push(bytes.subarray(skipped))) take(one);
   });
   socket.on('end', () => socket.end());
+}
+
+/** `HEADERS 1`, `RST_STREAM 1 CANCEL`, `DATA 1 END_STREAM`. */
+function nameOf({ type, flags, stream, payload }: Frame): string {
+  const name = NAMES[type] ?? `type ${type}`;
+  if (type === TYPE.RST_STREAM) return `${name} ${stream} ${codeName(payload.readUInt32BE(0))}`;
+  const canEnd = type === TYPE.DATA || type === TYPE.HEADERS;
+  const end = canEnd && (flags & FLAG.END_STREAM) !== 0 ? ' END_STREAM' : '';
+  return `${name} ${stream}${end}`;
 }
 
 function askedOf(
