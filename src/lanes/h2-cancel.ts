@@ -1,20 +1,24 @@
 /**
- * Lets go of a stream of node:http2 as a client that does not want it any more (RFC 9113 section 7, CANCEL).
+ * Lets go of a stream of node:http2 that nobody wants any more (RFC 9113 section 5.4.2), in this turn.
  *
- * Not `close(CANCEL)` and then `destroy()`: closing ends what the stream sends, as if it were whole, and where
- * that happens in the midst of what the session reads, with trailers to come, node's core fails an assertion
- * and ends the process (26.10). A stream that is destroyed by an AbortError sends RST_STREAM CANCEL at once
- * and ends nothing. It must be one of node's own class, which is not exported: a stream that was aborted has
- * one.
+ * What seems to be the way, `close(CANCEL)` and then `destroy()`, has two faults (26.10). Closing ends what the
+ * stream sends, as if it were whole. And CANCEL is put off where the session is in the midst of reading:
+ * until then a stream that was opened to wait for trailers may still come to its end, finds itself
+ * destroyed, and an assertion of node's core ends the process.
  */
 import type { ClientHttp2Stream } from 'node:http2';
 import { addAbortSignal, Readable } from 'node:stream';
 
+/** An AbortError of node's own class, by which it tells CANCEL: not exported, but an aborted stream has one. */
 const ABORTED: Error | null = anAbortError();
 
-/** Resets a stream and forgets it, both in this turn. */
-export function cancelStream(stream: ClientHttp2Stream): void {
-  stream.destroy(ABORTED ?? undefined);
+/**
+ * Resets a stream: with CANCEL, or with INTERNAL_ERROR where it waits for trailers, since that code is
+ * never put off.
+ */
+export function cancelStream(stream: ClientHttp2Stream, waitsForTrailers: boolean): void {
+  if (waitsForTrailers || ABORTED === null) stream.destroy(new Error('no longer wanted'));
+  else stream.destroy(ABORTED);
 }
 
 function anAbortError(): Error | null {

@@ -79,8 +79,7 @@ export class H2Exchange implements Outbound {
     try {
       this.#stream = this.#session.session.request(h2RequestHeaders(this.#request), {
         endStream: this.#requestEnded,
-        // Only these framings can carry trailers.
-        waitForTrailers: framing.kind === 'chunked' || framing.kind === 'stream',
+        waitForTrailers: this.#waitsForTrailers,
       });
     } catch (error) {
       const spent = SPENT_SESSION.has(errorCode(error));
@@ -135,6 +134,12 @@ export class H2Exchange implements Outbound {
   }
 
   /* ---- inside ---- */
+
+  /** Only these framings can carry trailers. */
+  get #waitsForTrailers(): boolean {
+    const { kind } = this.#request.framing;
+    return kind === 'chunked' || kind === 'stream';
+  }
 
   #listen(stream: ClientHttp2Stream): void {
     // 'close' follows and ends the exchange.
@@ -284,7 +289,7 @@ export class H2Exchange implements Outbound {
   /** Lets go of the stream, now: the peer hears CANCEL. */
   #reset(): void {
     const stream = this.#stream;
-    if (stream !== null && !stream.destroyed) cancelStream(stream);
+    if (stream !== null && !stream.destroyed) cancelStream(stream, this.#waitsForTrailers);
     if (stream === null) this.#leave();
   }
 
