@@ -15,6 +15,7 @@ import {
   HEAD_BYTES_MAX,
 } from '../core/limits.ts';
 import type { OutboundEvents } from '../core/ports.ts';
+import { boundFarewell } from '../sockets/h2-farewell.ts';
 import { H2Exchange } from './h2-exchange.ts';
 import { bodyBytesOf, INITIAL_WINDOW_BYTES } from './h2-window.ts';
 import type { PreparedRequest } from './lane.ts';
@@ -71,6 +72,10 @@ export class H2Session {
       maxHeaderListPairs: FIELDS_MAX,
       ...LENIENT,
       maxSessionMemory: SESSION_MEMORY_MB_MAX,
+    });
+    boundFarewell(session, socket, () => {
+      this.ended = true;
+      this.#drain();
     });
     session.on('error', (error) => {
       this.cause ??= error;
