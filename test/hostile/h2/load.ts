@@ -5,6 +5,7 @@
 import { play } from './case.ts';
 import { CASES, FLOODS } from './catalogue.ts';
 import type { Door } from './peer.ts';
+import { randomOf } from './random.ts';
 
 export interface HostileLoadOptions {
   readonly host: string;
@@ -58,15 +59,4 @@ export async function hostileH2Load(options: HostileLoadOptions): Promise<Hostil
 function doorsOf({ host, port, ca, servername = 'api.anthropic.com' }: HostileLoadOptions): Door[] {
   const plain: Door = { host, port, waitMs: CASE_MS_MAX };
   return ca === undefined ? [plain] : [plain, { ...plain, tls: { ca, servername, tunnel: true } }];
-}
-
-/** Mulberry32: small, seeded, good enough to shuffle by. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
