@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import { fieldValue } from '../core/fields.ts';
-import { H2_INTERIM_ANSWERS_MAX } from '../core/limits.ts';
+import { H2_INTERIM_ANSWERS_MAX, UPSTREAM_FLUSH_MS_MAX } from '../core/limits.ts';
 import type { Fields, Framing, ResponseHead } from '../core/message.ts';
 import type { AttemptPhase, Outbound, OutboundEvents } from '../core/ports.ts';
 import { isIdleRace } from '../core/retry.ts';
@@ -199,7 +199,16 @@ export class H2Exchange implements Outbound {
     const trailers = this.#trailersIn;
     // An answer before the end of the request: the rest is of no use to anybody.
     if (!this.#requestEnded) this.#reset();
+    else this.#resetLate();
     this.#events.onEnd(trailers);
+  }
+
+  /** The end of the request may wait for a window that the upstream, being done, never opens. */
+  #resetLate(): void {
+    const stream = this.#stream;
+    if (stream === null || stream.closed || stream.writableFinished) return;
+    const timer = setTimeout(() => this.#reset(), UPSTREAM_FLUSH_MS_MAX);
+    stream.once('close', () => clearTimeout(timer));
   }
 
   #drained(): void {

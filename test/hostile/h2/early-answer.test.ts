@@ -7,6 +7,7 @@ import net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { leadLane } from '../../support/recording-upstream.ts';
 import { type Rig, startRig } from '../../support/rig.ts';
+import { SETTING, settings } from './frames.ts';
 import { type Asked, openRawServer, type RawServer } from './raw-server.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -83,3 +84,34 @@ test('an attempt that is given up before the end of the request is reset', LIMIT
   assert.match(await askWithoutEnd(rig.proxy.port), /HTTP\/1\.1 502 [\s\S]*upstream_protocol/);
   await assertReset(rig, upstream);
 });
+
+test(
+  'a request whose end waits for a window is let go of once its answer is whole',
+  LIMIT,
+  async (t) => {
+    const { rig, upstream } = await open(t);
+    upstream.opening = [settings([SETTING.INITIAL_WINDOW_SIZE, 0])];
+    upstream.script = (asked) => {
+      // Later than the SETTINGS, so that the body is held up by them.
+      setTimeout(() => {
+        asked.send(asked.head([[':status', '200']]), asked.body('ok', true));
+      }, 50);
+    };
+    // The window of a new connection is open until its SETTINGS have come: a body beyond that window.
+    const answer = await fetch(`${rig.proxy.url}/v1/models`, {
+      method: 'POST',
+      body: Buffer.alloc(100_000),
+    });
+    assert.equal(await answer.text(), 'ok');
+    const busy = (): number =>
+      rig.proxy.control.status().lanes.reduce((sum, lane) => sum + lane.sockets_busy, 0);
+    const idle = (): number =>
+      rig.proxy.control.status().lanes.reduce((sum, lane) => sum + lane.sockets_idle, 0);
+    const until = Date.now() + LIMIT.timeout / 4;
+    while (idle() === 0 && Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    assert.deepEqual([busy(), idle()], [0, 1]);
+    assert(upstream.seen.includes('RST_STREAM 1 CANCEL'));
+  },
+);
