@@ -206,7 +206,7 @@ export class H2Exchange implements Outbound {
   /** The end of the request may wait for a window that the upstream, being done, never opens. */
   #resetLate(): void {
     const stream = this.#stream;
-    if (stream === null || stream.closed || stream.writableFinished) return;
+    if (stream === null || stream.closed) return;
     const timer = setTimeout(() => this.#reset(), UPSTREAM_FLUSH_MS_MAX);
     stream.once('close', () => clearTimeout(timer));
   }
