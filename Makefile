@@ -8,7 +8,7 @@ SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check test test-unit fuzz simulate demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
-	hostile-peers hostile-tools hostile-soak \
+	hostile-peers hostile-tools hostile-soak hostile-peers-h2 \
 	longrun longrun-model-only summarize prune-results session gates handoff bundle bench bench-micro
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-micro    micro-benchmarks of the core with their noise; JSON=1 COMPARE= CELL='
 	@echo 'make check     lint and types only;  make test-unit  unit tests only'
 	@echo 'make fuzz      all fuzzing targets, guided by coverage; TARGET= CASES= SECONDS= SEED= KEEP=1'
+	@echo 'make hostile-peers-h2   hostile HTTP/2 against nginx, haproxy and mitmproxy too; h2load and python3-h2 against ours'
 	@echo 'make sbom      bill of materials, sbom.json;  make licences  those of everything that is installed'
 	@echo 'make simulate  seeds of the simulator; SEEDS= FIRST= SWEEP=1 VERBOSE=1'
 	@echo 'make tee-on    make tee-off    make versions    make clean'
@@ -119,6 +120,11 @@ bench: setup
 
 prune-results: setup
 	$(LANEKEEPER) prune $(if $(KEEP),--keep $(KEEP)) $(HOMEDIR)
+
+# Installs what is missing of Debian's, where it may, and writes what the peers did to docs/hostile-input-h2.md.
+hostile-peers-h2: setup
+	node_modules/.bin/node test/hostile/h2/peers/compare.ts
+	node_modules/.bin/node --test test/hostile/h2/tools.test.ts
 
 schema: setup
 	npm run --silent schema

@@ -82,6 +82,7 @@ export class SimProxy {
       token: null,
       ownPort: 8082,
       ownHosts: ['127.0.0.1'],
+      tunnels: { private: 'allow', metadata: 'refuse' },
     };
     this.budget = createHoldBudget(world.knobs.holdBytes);
     this.reload();

@@ -148,6 +148,13 @@ export const H2_WINDOW_BYTES = 1024 * 1024;
  * stopped reading can not hold up the streams of the others.
  */
 export const H2_SESSION_WINDOW_BYTES = H2_STREAMS_PER_SESSION_MAX * H2_WINDOW_BYTES;
+/**
+ * Interim answers (1xx) on one stream: each holds off the timer of the head, and waits in memory for a
+ * client that does not read.
+ */
+export const H2_INTERIM_ANSWERS_MAX = 100;
+/** An HTTP/2 session that was destroyed lets go of its socket within this time, or is made to. */
+export const H2_FAREWELL_MS = 1_000;
 /** An idle HTTP/2 session is pinged this often, so that a dead one is found before it is used. */
 export const H2_PING_MS = 60_000;
 

@@ -53,6 +53,13 @@ test('an authority that is no host is malformed', () => {
   }
 });
 
+test('a path that could not stand in a request line is malformed', () => {
+  for (const path of ['/a#b', '/caf\u00e9', '/a b', '/a\tb', '']) {
+    const head = requestFromHttp2([':method', 'GET', ':path', path, ':authority', 'a.test'], true);
+    assert.equal('malformed' in head, true, path);
+  }
+});
+
 test('cookie crumbs become one field where the first stood', () => {
   const head = read(['x', '1', 'cookie', 'a=1', 'y', '2', 'cookie', 'b=2', 'cookie', 'c=3']);
   assert.deepEqual('malformed' in head ? null : head.fields.slice(1), [

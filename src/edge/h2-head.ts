@@ -7,6 +7,7 @@
 import type { OutgoingHttpHeaders } from 'node:http2';
 import { parseAuthority } from '../core/authority.ts';
 import { endToEnd } from '../core/fields.ts';
+import { isTargetText } from '../core/http1/chars.ts';
 import type { Field, Fields, Framing, RequestHead, ResponseHead } from '../core/message.ts';
 
 /** Fields that HTTP/2 has no place for (RFC 9113 section 8.2.2). */
@@ -18,7 +19,11 @@ const CONNECTION_SPECIFIC: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 /** `node:http2` throws at these, and at a field of HTTP/1.1 upgrades that RFC 9113 does without. */
-const REFUSED_BY_NODE: ReadonlySet<string> = new Set([...CONNECTION_SPECIFIC, 'http2-settings']);
+const REFUSED_BY_NODE: ReadonlySet<string> = new Set([
+  ...CONNECTION_SPECIFIC,
+  'http2-settings',
+  'te',
+]);
 const LENGTH = /^(?:0|[1-9][0-9]{0,15})$/;
 
 /** Why a head is refused; for people. */
@@ -53,9 +58,12 @@ export function requestFromHttp2(
   const framing = framingOf(host, isEnd);
   if (framing === null) return { malformed: 'Content-Length is not one plain number' };
   const method = pseudo.get(':method') ?? '';
+  const target = method === 'CONNECT' ? '*' : (pseudo.get(':path') ?? '');
+  // nghttp2 lets a fragment and octets above 127 through, which no request line can hold.
+  if (!isTargetText(target)) return { malformed: 'the path (RFC 9113, 8.3.1)' };
   return {
     method,
-    target: method === 'CONNECT' ? '*' : (pseudo.get(':path') ?? ''),
+    target,
     version: '2',
     fields: host,
     framing,

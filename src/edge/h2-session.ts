@@ -14,6 +14,7 @@ import {
   HEAD_BYTES_MAX,
 } from '../core/limits.ts';
 import type { RequestHead } from '../core/message.ts';
+import { boundFarewell } from '../sockets/h2-farewell.ts';
 import { judge, type Scope, type Verdict } from './admission.ts';
 import type { ConnectionContext } from './context.ts';
 import { Http2Exchange } from './h2-exchange.ts';
@@ -35,6 +36,7 @@ export function serveHttp2(socket: net.Socket, scope: Scope, context: Connection
     },
   });
   session.on('error', () => socket.destroy());
+  boundFarewell(session, socket, () => undefined);
   // A client that can send nothing any more can not open a window either: it has left. The session
   // does not see it by itself on a half-open socket.
   socket.once('end', () => socket.destroy());

@@ -2,16 +2,18 @@
  * One exchange as a stream of an HTTP/2 session (RFC 9113).
  *
  * What node:http2 tells is turned into one end: `onEnd` only where the peer's END_STREAM came, else a
- * failure with the reason that RST_STREAM, GOAWAY or the connection gave. An abort closes and destroys
- * the stream in the same turn, as a deferred one leaks under a busy loop (STYLE A5).
+ * failure with the reason that RST_STREAM, GOAWAY or the connection gave. An abort destroys the stream in
+ * the same turn, as a deferred one leaks under a busy loop.
  */
 import assert from 'node:assert/strict';
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import { fieldValue } from '../core/fields.ts';
+import { H2_INTERIM_ANSWERS_MAX, UPSTREAM_FLUSH_MS_MAX } from '../core/limits.ts';
 import type { Fields, Framing, ResponseHead } from '../core/message.ts';
 import type { AttemptPhase, Outbound, OutboundEvents } from '../core/ports.ts';
 import { isIdleRace } from '../core/retry.ts';
 import { brokenConnection, errorCode, errorDetail, type FailureCode } from './failure.ts';
+import { cancelStream } from './h2-cancel.ts';
 import { fieldsFromH2, h2RequestHeaders, h2Trailers } from './h2-fields.ts';
 import type { H2Session } from './h2-session.ts';
 import type { PreparedRequest } from './lane.ts';
@@ -40,6 +42,7 @@ export class H2Exchange implements Outbound {
   #left = false;
   #sent = false;
   #answered = false;
+  #interims = 0;
   #requestEnded = false;
   #paused = false;
   #wantsDrain = false;
@@ -76,8 +79,7 @@ export class H2Exchange implements Outbound {
     try {
       this.#stream = this.#session.session.request(h2RequestHeaders(this.#request), {
         endStream: this.#requestEnded,
-        // Only these framings can carry trailers.
-        waitForTrailers: framing.kind === 'chunked' || framing.kind === 'stream',
+        waitForTrailers: this.#waitsForTrailers,
       });
     } catch (error) {
       const spent = SPENT_SESSION.has(errorCode(error));
@@ -133,6 +135,12 @@ export class H2Exchange implements Outbound {
 
   /* ---- inside ---- */
 
+  /** Only these framings can carry trailers. */
+  get #waitsForTrailers(): boolean {
+    const { kind } = this.#request.framing;
+    return kind === 'chunked' || kind === 'stream';
+  }
+
   #listen(stream: ClientHttp2Stream): void {
     // 'close' follows and ends the exchange.
     stream.on('error', (error) => {
@@ -155,6 +163,11 @@ export class H2Exchange implements Outbound {
   #interim(raw: readonly string[]): void {
     if (this.#over) return;
     this.#answered = true;
+    this.#interims += 1;
+    if (this.#interims > H2_INTERIM_ANSWERS_MAX) {
+      this.#fail('protocol', 'interim answers without end');
+      return;
+    }
     this.#watchdog.touch();
     this.#events.onInterim(headFromH2(raw, { kind: 'none' }));
   }
@@ -186,7 +199,16 @@ export class H2Exchange implements Outbound {
     const trailers = this.#trailersIn;
     // An answer before the end of the request: the rest is of no use to anybody.
     if (!this.#requestEnded) this.#reset();
+    else this.#resetLate();
     this.#events.onEnd(trailers);
+  }
+
+  /** The end of the request may wait for a window that the upstream, being done, never opens. */
+  #resetLate(): void {
+    const stream = this.#stream;
+    if (stream === null || stream.closed) return;
+    const timer = setTimeout(() => this.#reset(), UPSTREAM_FLUSH_MS_MAX);
+    stream.once('close', () => clearTimeout(timer));
   }
 
   #drained(): void {
@@ -276,10 +298,7 @@ export class H2Exchange implements Outbound {
   /** Lets go of the stream, now: the peer hears CANCEL. */
   #reset(): void {
     const stream = this.#stream;
-    if (stream !== null && !stream.destroyed) {
-      stream.close(constants.NGHTTP2_CANCEL);
-      stream.destroy();
-    }
+    if (stream !== null && !stream.destroyed) cancelStream(stream, this.#waitsForTrailers);
     if (stream === null) this.#leave();
   }
 

@@ -8,8 +8,14 @@
 import assert from 'node:assert/strict';
 import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import type { Socket } from 'node:net';
-import { H2_SESSION_WINDOW_BYTES, H2_WINDOW_BYTES } from '../core/limits.ts';
+import {
+  FIELDS_MAX,
+  H2_SESSION_WINDOW_BYTES,
+  H2_WINDOW_BYTES,
+  HEAD_BYTES_MAX,
+} from '../core/limits.ts';
 import type { OutboundEvents } from '../core/ports.ts';
+import { boundFarewell } from '../sockets/h2-farewell.ts';
 import { H2Exchange } from './h2-exchange.ts';
 import { bodyBytesOf, INITIAL_WINDOW_BYTES } from './h2-window.ts';
 import type { PreparedRequest } from './lane.ts';
@@ -17,6 +23,9 @@ import type { Upstream } from './upstream.ts';
 
 /** nghttp2's memory for one session, MB: frames and compression tables of all its streams. */
 const SESSION_MEMORY_MB_MAX = 64;
+
+/** What a client repeats is the upstream's to judge, as over HTTP/1.1. (The types have it for servers only.) */
+const LENIENT = { strictSingleValueFields: false };
 
 export interface H2Owner {
   /** It may take more streams than before. */
@@ -55,8 +64,18 @@ export class H2Session {
     this.#owner = owner;
     const session = connect(`https://${upstream.authority}`, {
       createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: H2_WINDOW_BYTES },
+      settings: {
+        enablePush: false,
+        initialWindowSize: H2_WINDOW_BYTES,
+        maxHeaderListSize: HEAD_BYTES_MAX,
+      },
+      maxHeaderListPairs: FIELDS_MAX,
+      ...LENIENT,
       maxSessionMemory: SESSION_MEMORY_MB_MAX,
+    });
+    boundFarewell(session, socket, () => {
+      this.ended = true;
+      this.#drain();
     });
     session.on('error', (error) => {
       this.cause ??= error;

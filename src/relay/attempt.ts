@@ -3,7 +3,7 @@
  * comes back, until it is aborted. After `abort` no event passes, whatever the transport still says.
  */
 import { WRITE_BYTES_MAX } from '../core/limits.ts';
-import type { Fields } from '../core/message.ts';
+import type { Fields, ResponseHead } from '../core/message.ts';
 import { payloadLength } from '../core/message.ts';
 import type { Inbound, Outbound, OutboundEvents } from '../core/ports.ts';
 import type { Lane, PreparedRequest } from '../lanes/lane.ts';
@@ -11,6 +11,9 @@ import type { HeldBody } from './held-body.ts';
 
 /** What the exchange hears of an attempt; `onDrain` is the attempt's own affair. */
 export type AttemptEvents = Omit<OutboundEvents, 'onDrain'>;
+
+/** Beyond it a status is invalid (RFC 9110 section 15), and node:http2 sends none. */
+const STATUS_MAX = 599;
 
 export class Attempt {
   readonly prepared: PreparedRequest;
@@ -58,7 +61,7 @@ export class Attempt {
     const events = this.#events;
     this.#outbound = lane.open(this.prepared, {
       onInterim: (head) => this.#over || events.onInterim(head),
-      onHead: (head) => this.#over || events.onHead(head),
+      onHead: (head) => this.#over || this.#head(head),
       onBody: (wire, data) => this.#over || events.onBody(wire, data),
       onEnd: (trailers) => this.#last() && events.onEnd(trailers),
       onFail: (failure) => this.#last() && events.onFail(failure),
@@ -121,6 +124,18 @@ export class Attempt {
     if (this.#over) return;
     this.#over = true;
     this.#outbound?.abort();
+  }
+
+  /** Gives up on an upstream that answers what can not be passed on. */
+  #head(head: ResponseHead): void {
+    if (head.status <= STATUS_MAX || this.#inbound.protocol !== 'h2') {
+      this.#events.onHead(head);
+      return;
+    }
+    this.abort();
+    const detail = `status ${head.status}, which HTTP/2 can not pass on`;
+    const facts = { raced: false, sent: true, answered: true };
+    this.#events.onFail({ code: 'protocol', phase: 'head', detail, ...facts });
   }
 
   #last(): boolean {
