@@ -2,7 +2,7 @@
  * What is checked after every step, of the program as a whole: that its buffers are bounded, and that
  * where nothing is open, nothing is left.
  */
-import { WRITE_BYTES_MAX } from '../src/core/limits.ts';
+import { HELD_PIECE_BYTES_MIN, WRITE_BYTES_MAX } from '../src/core/limits.ts';
 import type { SimProxy } from './proxy.ts';
 import type { SimSocket } from './socket.ts';
 import type { World } from './world.ts';
@@ -23,8 +23,9 @@ export class StateChecks {
     this.#proxy = proxy;
     const { highWaterMark, readBytesMax } = world.knobs;
     this.#readableMax = highWaterMark + readBytesMax;
-    // Twice: what was read ahead is written on when the connection that it came by has broken.
-    this.#streamedMax = 2 * this.#readableMax + FRAMING_BYTES;
+    // Twice: what was read ahead is written on when the connection that it came by has broken. And small
+    // pieces of a body that was held at first are one by then.
+    this.#streamedMax = 2 * this.#readableMax + HELD_PIECE_BYTES_MIN + FRAMING_BYTES;
     this.#editedMax = this.#streamedMax + WRITE_BYTES_MAX;
   }
 
