@@ -3,6 +3,7 @@
  * supervises; the work is done by processes of its own (`../worker-main.ts`).
  */
 import { ControlError } from '../../admin/types.ts';
+import { isOfAnotherUser } from '../../config/ownership.ts';
 import { DRAIN_MS_MAX, LEASE_FIRST_MS_MAX } from '../../core/limits.ts';
 import { Fleet } from '../../fleet.ts';
 import type { Twin } from '../../twin/types.ts';
@@ -44,6 +45,8 @@ export async function start(options: StartOptions): Promise<number> {
  * @throws CliError
  */
 function assertLedger(home: string): void {
+  // That one is refused with the configuration, and nothing is to be put into it before.
+  if (isOfAnotherUser(home)) return;
   const { level, message, mend } = checkLedger(home);
   if (level === 'error') throw new CliError(`not started: ${message}\n  ${mend}`);
 }
