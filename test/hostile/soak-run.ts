@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { HTTP2_LOAD } from './h2/soak-load.ts';
 import { HTTP1_LOAD } from './load.ts';
 import { describeSoak, hostileSoak, judgeSoak } from './soak.ts';
 
@@ -28,7 +29,7 @@ try {
     clients: Number(values.clients),
     attackers: Number(values.attackers),
     pauseMs: Number(values['pause-ms']),
-    loads: [HTTP1_LOAD],
+    loads: [HTTP1_LOAD, HTTP2_LOAD],
     home,
   });
   console.log(describeSoak(outcome));
