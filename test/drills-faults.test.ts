@@ -26,8 +26,9 @@ describe('faults of the upstream', { concurrency: 2 }, () => {
       const { code, value, stderr } = await drill(home, size, env);
       assert.deepEqual(failing(value), []);
       assert.equal(code, 0, stderr);
-      // Of a shared connection that goes away some requests may have never been seen.
-      const unreached = name === 'HTTP/2' ? (value.errors['unreached'] ?? 0) : 0;
+      // Where a shared connection goes away, or the upstream for a while, some requests may have never been
+      // seen. How many is bounded by the plan, and the drill has judged it.
+      const unreached = value.errors['unreached'] ?? 0;
       assert.deepEqual(value.errors, unreached === 0 ? {} : { unreached });
       assert.equal(value.whole + value.spoilt + unreached, value.exchanges);
       assert(value.spoilt > 60 && value.whole > 20, `${value.spoilt} spoilt, ${value.whole} whole`);
