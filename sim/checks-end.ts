@@ -135,6 +135,8 @@ export class EndChecks {
 
   /** With its record written, nothing of an exchange may go on at an upstream. */
   #isLetGo(story: Story, record: UsageRecord): void {
+    // The parting word of an idle connection crossed the request: its upstream knows nothing of an end yet.
+    if (record.status === 408) return;
     for (const arrival of story.arrivals) {
       if (!goesOn(arrival) || isSwitched(story)) continue;
       const what = `it is recorded (${record.status}), and goes on at ${arrival.lane}`;
