@@ -15,10 +15,7 @@ export const FIELD_NAMES_MAX = 512;
 export const FIELD_NAME_CHARS_MAX = 64;
 /** Longest chunk-size line, extensions included (RFC 9112 section 7.1.1 asks for a limit). */
 export const CHUNK_LINE_BYTES_MAX = 1024;
-/**
- * Interim answers (1xx) before the final one. They restart the timers of an upstream and are passed on
- * without backpressure, so without a bound they could hold an exchange and fill memory for ever.
- */
+/** Interim answers (1xx) before the final one: each restarts the timer of an upstream. */
 export const INTERIM_ANSWERS_MAX = 100;
 /** Longest trailer section of a chunked message. */
 export const TRAILER_BYTES_MAX = 16 * 1024;
@@ -148,11 +145,6 @@ export const H2_WINDOW_BYTES = 1024 * 1024;
  * stopped reading can not hold up the streams of the others.
  */
 export const H2_SESSION_WINDOW_BYTES = H2_STREAMS_PER_SESSION_MAX * H2_WINDOW_BYTES;
-/**
- * Interim answers (1xx) on one stream: each holds off the timer of the head, and waits in memory for a
- * client that does not read.
- */
-export const H2_INTERIM_ANSWERS_MAX = 100;
 /** An HTTP/2 session that was destroyed lets go of its socket within this time, or is made to. */
 export const H2_FAREWELL_MS = 1_000;
 /** An idle HTTP/2 session is pinged this often, so that a dead one is found before it is used. */

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import { type ClientHttp2Stream, constants } from 'node:http2';
 import { fieldValue } from '../core/fields.ts';
-import { H2_INTERIM_ANSWERS_MAX, UPSTREAM_FLUSH_MS_MAX } from '../core/limits.ts';
+import { INTERIM_ANSWERS_MAX, UPSTREAM_FLUSH_MS_MAX } from '../core/limits.ts';
 import type { Fields, Framing, ResponseHead } from '../core/message.ts';
 import type { AttemptPhase, Outbound, OutboundEvents } from '../core/ports.ts';
 import { isIdleRace } from '../core/retry.ts';
@@ -164,7 +164,7 @@ export class H2Exchange implements Outbound {
     if (this.#over) return;
     this.#answered = true;
     this.#interims += 1;
-    if (this.#interims > H2_INTERIM_ANSWERS_MAX) {
+    if (this.#interims > INTERIM_ANSWERS_MAX) {
       this.#fail('protocol', 'interim answers without end');
       return;
     }
