@@ -386,6 +386,9 @@ test('GOAWAY: streams below it end well, those above were not processed, and a n
   );
 });
 
+/** A session rests from the close of its last stream on, a little after the answer's end. */
+const MARGIN_MS = 250;
+
 test('a stream that the peer reset, or its GOAWAY covers, was seen: no race with an idle connection', async () => {
   let sockets: ScriptedH2['sockets'] = [];
   const endings = new Map<string, (stream: http2.ServerHttp2Stream) => void>([
@@ -403,7 +406,7 @@ test('a stream that the peer reset, or its GOAWAY covers, was seen: no race with
         sockets = rig.sockets;
         await open(rig).end;
         // Only on a session that has rested may the end of it be a race.
-        await wait(POOL_IDLE_MS_MIN);
+        await wait(POOL_IDLE_MS_MIN + MARGIN_MS);
         const failure = await open(rig, requestOf({ target: path })).fail;
         assert.equal(rig.sessions.length, 1);
         assert.deepEqual([path, failure.raced], [path, path === '/gone']);
