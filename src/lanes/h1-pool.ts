@@ -2,7 +2,7 @@
  * Idle HTTP/1.1 connections of one upstream and identity.
  *
  * Last in, first out: the warmest socket is used first and the others age away before the upstream's
- * own idle timer can close one under a request (STYLE A6, the keep-alive race).
+ * own idle timer can close one under a request (the keep-alive race).
  */
 import type { Socket } from 'node:net';
 import type { OutboundEvents } from '../core/ports.ts';

@@ -1,6 +1,6 @@
 /**
  * Which connections a request may use: a digest over the credentials it carries. Two requests share
- * a connection only if lane and credentials are the same (DESIGN invariant 1).
+ * a connection only if lane and credentials are the same (invariant 1 of docs/architecture.md).
  *
  * The digest is salted for this process, so that an identity that is logged can not be tried against
  * guessed keys.

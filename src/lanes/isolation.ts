@@ -1,6 +1,6 @@
 /**
- * The last look before a request leaves (DESIGN invariant 1): no field may carry another lane's
- * secret, and nothing on a keyed lane may carry a credential of the client.
+ * The last look before a request leaves (invariant 1 of docs/architecture.md): no field may carry
+ * another lane's secret, and nothing on a keyed lane may carry a credential of the client.
  *
  * The search is for the literal value: a value that was encoded or split on purpose is not found, as
  * the client already has whatever it could hide. What a keyed lane sends is built from an empty set

@@ -1,6 +1,6 @@
 /**
- * All connections of a lane, by identity: no connection is shared between two credentials (DESIGN
- * invariant 1), so each identity has its own pools and its own TLS ticket.
+ * All connections of a lane, by identity: no connection is shared between two credentials (invariant 1
+ * of docs/architecture.md), so each identity has its own pools and its own TLS ticket.
  */
 import assert from 'node:assert/strict';
 import { POOL_IDENTITIES_MAX, POOL_IDLE_MS_MIN } from '../core/limits.ts';

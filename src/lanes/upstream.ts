@@ -53,7 +53,7 @@ export interface Upstream {
   readonly idle: IdleTrust;
   /** Whether what rested may have died in a sleep of the machine. */
   readonly wake: Wakefulness;
-  /** The one secure context of all its connections: parsing roots for each cost 1.7 ms (DESIGN). */
+  /** The one secure context of all its connections: parsing roots for each cost 1.7 ms. */
   secureContext(): SecureContext;
   /** Told of every connection that became ready. */
   readonly onSession: (fact: ConnectionFact) => void;
