@@ -39,12 +39,18 @@ function limit(pid: number, files: number): void {
   assert.equal(status, 0, stderr.toString());
 }
 
-/** The number that the next file would get. */
-function nextFile(pid: number): number {
-  const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
-  let next = 0;
-  while (used.has(next)) next += 1;
-  return next;
+/** The number that the next file would get, once the process opens and closes none by itself any more. */
+async function nextFile(pid: number): Promise<number> {
+  let found = -1;
+  for (let same = 0; same < 6; ) {
+    const used = new Set(readdirSync(`/proc/${pid}/fd`).map(Number));
+    let next = 0;
+    while (used.has(next)) next += 1;
+    same = next === found ? same + 1 : 0;
+    found = next;
+    await wait(40);
+  }
+  return found;
 }
 
 /** Seconds of CPU that a process has used. */
@@ -60,7 +66,7 @@ async function openStream(proxy: ProxyProcess): Promise<RawConnection> {
     model: 'claude-sonnet-5-5',
     max_tokens: 99,
     stream: true,
-    messages: [{ role: 'user', content: '[twin: events 40] [twin: gap 50]' }],
+    messages: [{ role: 'user', content: '[twin: events 60] [twin: gap 80]' }],
   });
   const fields = `Host: 127.0.0.1\r\nx-api-key: fake\r\nContent-Length: ${body.length}`;
   await connection.send(
@@ -84,7 +90,7 @@ describe('out of file descriptors', { skip }, () => {
   test('a worker: its stream goes on, who comes waits and is served when there are some again', async (t) => {
     const { proxy, said, worker, anomalies } = await start(t);
     const stream = await openStream(proxy);
-    limit(worker, nextFile(worker));
+    limit(worker, await nextFile(worker));
     const waiting = Array.from({ length: 5 }, () => exchange(proxy));
     const cpuBefore = cpuOf(worker);
     await until('it is said', () => said().includes('has no file descriptor free'));
@@ -108,7 +114,7 @@ describe('out of file descriptors', { skip }, () => {
 
   test('a worker that has one for the client and none for the upstream says so to the client', async (t) => {
     const { proxy, worker, anomalies } = await start(t);
-    limit(worker, nextFile(worker) + 1);
+    limit(worker, (await nextFile(worker)) + 1);
     const seen = await exchange(proxy);
     assert.equal(seen.status, 503);
     assert.equal(seen.fields.get('x-lanekeeper-error'), 'upstream_no_descriptor');
@@ -131,7 +137,7 @@ describe('out of file descriptors', { skip }, () => {
     const { proxy } = await start(t);
     const stream = await openStream(proxy);
     const listener = proxy.child.pid ?? 0;
-    limit(listener, nextFile(listener));
+    limit(listener, await nextFile(listener));
     const cpuBefore = cpuOf(listener);
     for (let i = 0; i < 5; i += 1) {
       const seen = await exchange(proxy).catch(() => null);

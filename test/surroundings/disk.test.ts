@@ -101,8 +101,9 @@ describe('a full disk', { skip: withoutDisks() }, () => {
   });
 
   test('what is lost at the end is said, with its number', async (t) => {
-    const { proxy, said, fill } = await startOnDisk(t);
+    const { proxy, said, fill, ledger } = await startOnDisk(t);
     await wholeExchanges(proxy, 1);
+    await until('one record', () => ledger().whole.length === 1);
     fill();
     await wholeExchanges(proxy, 15);
     await until('the fault', () => said().includes('can not be written (ENOSPC)'));
