@@ -27,12 +27,13 @@ export interface StartOptions extends CommonOptions {
 
 /** Runs the proxy. Resolves when it has ended. */
 export async function start(options: StartOptions): Promise<number> {
-  assertLedger(homeOf(options));
+  const home = homeOf(options);
+  assertLedger(home);
   // Nobody may be left to read where it listens: it serves all the same.
   process.stdout.removeAllListeners('error').on('error', () => undefined);
   const twin = options.twin === true ? await openTwin() : null;
   try {
-    return await supervise(options, twin);
+    return await supervise(options, home, twin);
   } finally {
     await twin?.close();
   }
@@ -56,17 +57,17 @@ async function openTwin(): Promise<Twin> {
   return startTwin();
 }
 
-async function supervise(options: StartOptions, twin: Twin | null): Promise<number> {
-  const { home, config, host, port } = options;
+async function supervise(options: StartOptions, home: string, twin: Twin | null): Promise<number> {
+  const { config, host, port } = options;
   const given: WorkerGiven = {
-    home: home ?? null,
+    home: options.home ?? null,
     config: config ?? null,
     host: host ?? null,
     port: port ?? null,
     twin: twin === null ? null : twinUpstreams(twin),
   };
   const fleet = new Fleet({
-    home: homeOf(options),
+    home,
     workers: options.workers,
     spawn: spawnWorker,
     given,

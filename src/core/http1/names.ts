@@ -2,6 +2,7 @@
  * Field names as the strings they were last time. The same few spellings come with every message, and
  * whoever looks a name up finds it by identity then: no string is made, hashed or compared anew.
  */
+import { isAscii } from '../ascii.ts';
 import { FIELD_NAME_CHARS_MAX } from '../limits.ts';
 
 /** A power of two, for the mask below. */
@@ -18,16 +19,8 @@ const names: string[] = new Array<string>(SLOTS).fill('');
 export function nameOf(bytes: Buffer, from: number, to: number, mix: number): string {
   const slot = mix & (SLOTS - 1);
   const known = names[slot] as string;
-  if (isAt(known, bytes, from, to)) return known;
+  if (isAscii(known, bytes, from, to)) return known;
   const name = bytes.toString('latin1', from, to);
   if (name.length <= FIELD_NAME_CHARS_MAX) names[slot] = name;
   return name;
-}
-
-function isAt(name: string, bytes: Buffer, from: number, to: number): boolean {
-  if (name.length !== to - from) return false;
-  for (let i = 0; i < name.length; i += 1) {
-    if (name.charCodeAt(i) !== bytes[from + i]) return false;
-  }
-  return true;
 }

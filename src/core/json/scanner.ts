@@ -13,18 +13,12 @@
  * are no UTF-8 count as U+FFFD, as a decoder makes them. Deeper nesting than `JSON_DEPTH_MAX` fails.
  */
 import assert from 'node:assert/strict';
+import { isAscii } from '../ascii.ts';
 import { JSON_DEPTH_MAX, KEY_VALUE_BYTES_MAX } from '../limits.ts';
 import { ACTION, ACTIONS, STATE, TABLE } from './grammar.ts';
 import { Keeper } from './keeper.ts';
 import { loadForQuotes, QUOTE_SEARCH_BYTES_MAX, quoteFrom } from './quote-search.ts';
-import {
-  hasBackslash,
-  isAscii,
-  oddBackslashes,
-  parseString,
-  plainText,
-  stringEnd,
-} from './strings.ts';
+import { hasBackslash, oddBackslashes, parseString, plainText, stringEnd } from './strings.ts';
 
 /** The value of a captured key. */
 export type JsonValue =

@@ -31,15 +31,6 @@ export function oddBackslashes(bytes: Buffer, from: number, to: number): boolean
   return ((to - i) & 1) === 1;
 }
 
-/** True if `bytes[from..to)` is that text, which is ASCII. */
-export function isAscii(text: string, bytes: Buffer, from: number, to: number): boolean {
-  if (text.length !== to - from) return false;
-  for (let i = 0; i < text.length; i += 1) {
-    if (text.charCodeAt(i) !== bytes[from + i]) return false;
-  }
-  return true;
-}
-
 /** True if there is a backslash in `bytes[from..to)`; for short pieces. */
 export function hasBackslash(bytes: Buffer, from: number, to: number): boolean {
   for (let i = from; i < to; i += 1) if (bytes[i] === BACKSLASH) return true;
