@@ -7,7 +7,7 @@ HOMEDIR = --home .
 SIZE = $(if $(FAULTS),--twin --fault-rate $(FAULTS)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(COUNT),--count $(COUNT)) $(if $(CONCURRENCY),--concurrency $(CONCURRENCY))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-unit fuzz simulate demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
+.PHONY: help setup check test test-unit properties fuzz simulate demo mitm tee-on tee-off versions schema clean soak burst parallel warmup chaos ab \
 	hostile-peers hostile-tools hostile-soak hostile-peers-h2 \
 	longrun longrun-model-only summarize prune-results session gates handoff bundle bench bench-micro
 
@@ -26,6 +26,7 @@ help:
 	@echo 'make bench     what the proxy costs, next to what else could stand in its place; QUICK=1 PEERS=install'
 	@echo 'make bench-micro    micro-benchmarks of the core with their noise; JSON=1 COMPARE= CELL='
 	@echo 'make check     lint and types only;  make test-unit  unit tests only'
+	@echo 'make properties     the properties by other seeds; SEEDS= FIRST='
 	@echo 'make fuzz      all fuzzing targets, guided by coverage; TARGET= CASES= SECONDS= SEED= KEEP=1'
 	@echo 'make hostile-peers-h2   hostile HTTP/2 against nginx, haproxy and mitmproxy too; h2load and python3-h2 against ours'
 	@echo 'make sbom      bill of materials, sbom.json;  make licences  those of everything that is installed'
@@ -47,6 +48,13 @@ test: check
 
 test-unit: setup
 	npm run --silent test:unit
+
+# The properties again, by SEEDS other seeds than that of the tests (test/support/properties.ts).
+properties: setup
+	@for seed in $$(seq $(or $(FIRST),1) $$(($(or $(FIRST),1) + $(or $(SEEDS),10) - 1))); do \
+		PROPERTY_SEED=$$seed $(NODE) --test --test-reporter=dot --test-concurrency=2 --test-timeout=300000 \
+			$$(grep -rl support/properties.ts --include='*.test.ts' src test sim) || { echo "PROPERTY_SEED=$$seed"; exit 1; }; \
+	done
 
 fuzz: setup
 	$(if $(TARGET),,FUZZ_CASES=$(or $(CASES),200000) npm run --silent test:fuzz)

@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import http2 from 'node:http2';
 import { type TestContext, test } from 'node:test';
-import fc from 'fast-check';
 import type { UsageRecord } from '../src/ledger/record.ts';
 import { bulkUpstream } from './support/bulk.ts';
 import { anyAnswer, anyRequest, type GeneratedAnswer } from './support/http-arbitraries.ts';
+import fc from './support/properties.ts';
 import { type Line, leadLane, recordingUpstream } from './support/recording-upstream.ts';
 import { type Rig, startRig } from './support/rig.ts';
 

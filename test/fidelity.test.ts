@@ -6,13 +6,13 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import fc from 'fast-check';
 import {
   anyAnswer,
   anyRequest,
   type GeneratedAnswer,
   type GeneratedRequest,
 } from './support/http-arbitraries.ts';
+import fc from './support/properties.ts';
 import { type RawAnswer, type RawConnection, rawConnect } from './support/raw-client.ts';
 import {
   type Line,

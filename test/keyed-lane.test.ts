@@ -5,7 +5,6 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import fc from 'fast-check';
 import type { Config } from '../src/config/types.ts';
 import { TWIN_ZAI_KEY } from '../src/twin/index.ts';
 import { anyAnswer } from './support/http-arbitraries.ts';
@@ -15,6 +14,7 @@ import {
   CANARY,
   type IdentifiedRequest,
 } from './support/identified-requests.ts';
+import fc from './support/properties.ts';
 import { type RawConnection, rawConnect } from './support/raw-client.ts';
 import {
   type Line,

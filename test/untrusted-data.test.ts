@@ -7,7 +7,6 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import path from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { socketPath } from '../src/admin/socket-path.ts';
 import { ConfigError, loadConfig } from '../src/config/load.ts';
 import { matchesGlob } from '../src/core/route.ts';
@@ -17,6 +16,7 @@ import { createFinder } from '../src/session/secrets/finder.ts';
 import { FaultPlanError, parsePlan } from '../src/twin/plan.ts';
 import { runCommand } from './support/command.ts';
 import { tempHome } from './support/home.ts';
+import fc from './support/properties.ts';
 import { startRig } from './support/rig.ts';
 
 const ROOT = path.join(import.meta.dirname, '..');

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
 import { runCommand, startCommand } from '../../test/support/command.ts';
 import { tempHome } from '../../test/support/home.ts';
+import fc from '../../test/support/properties.ts';
 import { jsonText, onTerminal, printable } from './output.ts';
 
 /** Clears the screen, sets the title, the same by the one-byte CSI, and turns the writing direction. */

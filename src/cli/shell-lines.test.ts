@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 
 import { findOnPath } from './programs.ts';
 import { type Shell, shellLines } from './shell-lines.ts';

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { CONFIG_FILE_BYTES_MAX } from '../core/limits.ts';
 import { KEY, load, problemOf, problemsOf, workingDirectory } from './fixtures.test.ts';
 import { ConfigError, loadConfig } from './load.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { endToEnd, fieldValue, fieldValues, isFraming, listMembers, without } from './fields.ts';
 import type { Field, Fields } from './message.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { ATTEMPTS_MAX, BACKOFF_MS_MAX, POOL_IDLE_MS_MIN, POOL_RACE_MS_MAX } from './limits.ts';
 import type { UpstreamFailure } from './ports.ts';
 import { backoffMs, errTypeOf, isIdleRace, mayRetryFailure, type RetryFacts } from './retry.ts';

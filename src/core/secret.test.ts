@@ -4,7 +4,7 @@ import { PassThrough } from 'node:stream';
 import { describe, it } from 'node:test';
 import { format, inspect } from 'node:util';
 import { serialize } from 'node:v8';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { reveal, Secret } from './secret.ts';
 
 const CANARY = 'canary-0123456789-not-a-key';

@@ -1,7 +1,7 @@
 /** The token at the plain port: every spelling that a client may send, and nothing of it left behind. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { proxyUrl } from '../cli/environment.ts';
 import type { Field } from '../core/message.ts';
 import { Secret } from '../core/secret.ts';
@@ -46,7 +46,8 @@ test('what is not the token is not taken for it, however near or long', () => {
         assert.ok(!isTokenPresented([['X-Lanekeeper-Token', guess]], secret));
         assert.ok(!isTokenPresented([basic('lanekeeper', guess)], secret));
       }
-      assert.ok(!isTokenPresented([basic(token, '')], secret));
+      // RFC 7617 section 2: a user holds no colon; what follows the first is the password.
+      if (!token.includes(':')) assert.ok(!isTokenPresented([basic(token, '')], secret));
       assert.ok(!isTokenPresented([['Authorization', basic('a', token)[1]]], secret));
     }),
   );

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import type { LaneConfig } from '../config/types.ts';
 import type { Field } from '../core/message.ts';
 import { Secret } from '../core/secret.ts';

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { LEDGER_LINE_BYTES_MAX } from '../core/limits.ts';
 import { openLedger } from './file-ledger.ts';
 import { rotatedPath } from './files.ts';

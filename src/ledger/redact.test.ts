@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { redactJson, redactText } from './redact.ts';
 
 const letters = (alphabet: string, minLength: number, maxLength = minLength) =>

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { createServer } from 'node:tls';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { mintAuthority, mintServer } from './authority.ts';
 import { constraintsText, createIssuer } from './certificate.ts';
 import { PkiError } from './errors.ts';

@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../test/support/properties.ts';
 import { type BundledFile, writeBundle } from './bundle.ts';
 import { tarEnd, tarHeader, tarPadding } from './tar.ts';
 

@@ -3,7 +3,7 @@
  * or two upstreams, and that a proxy might be tempted to tidy up.
  */
 import zlib from 'node:zlib';
-import fc from 'fast-check';
+import fc from './properties.ts';
 import type { Line } from './recording-upstream.ts';
 
 /** Fields that end at the proxy, and those that other parts of a generated message decide. */

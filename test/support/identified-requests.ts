@@ -3,7 +3,7 @@
  * Claude Code and its surroundings do; and the body that may be left of them on a keyed lane, made from
  * the same parts by a rule of its own.
  */
-import fc from 'fast-check';
+import fc from './properties.ts';
 import type { Line } from './recording-upstream.ts';
 
 /** Stands in everything that a keyed lane may not carry. */

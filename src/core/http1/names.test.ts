@@ -1,7 +1,7 @@
 /** A name is always the one that stands in the bytes, whatever was there before it. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/properties.ts';
 import { nameOf } from './names.ts';
 
 function read(name: string, mix: number): string {

@@ -1,7 +1,7 @@
 /** What is read does not depend on how the bytes arrive, and what is written is read back. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/properties.ts';
 import type { Field } from '../message.ts';
 import { createRandom, generateRequests, generateResponse } from './testing/generate.ts';
 import { latin1, split, traceRequests, traceResponse } from './testing/trace.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/properties.ts';
 import { applyEdits, type Edit, type EditPlan, planEdits } from './cutter.ts';
 import { createKeyScanner, wantKeys } from './scanner.ts';
 import {

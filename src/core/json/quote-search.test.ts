@@ -1,7 +1,7 @@
 /** The search by vectors finds what the plain search finds, wherever a string begins and ends. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/properties.ts';
 import { loadForQuotes, QUOTE_SEARCH_BYTES_MAX, quoteFrom } from './quote-search.ts';
 import { stringEnd } from './strings.ts';
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/properties.ts';
 import { JSON_DEPTH_MAX, KEY_VALUE_BYTES_MAX } from '../limits.ts';
 import {
   createKeyScanner,

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import fc from '../../../test/support/properties.ts';
 import { choices, chooser, isObject, mutated, pieces } from '../json/testing/texts.ts';
 import { type AnswerFacts, createSseTap } from './sse-tap.ts';
 import { plainEvents } from './testing/plain-events.ts';

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import fc from 'fast-check';
+import fc from '../../../test/support/properties.ts';
 import { createFinder, type Finder } from './finder.ts';
 import { contentOf, createSearch, searchFiles } from './search.ts';
 
