@@ -211,6 +211,8 @@ export const LEDGER_GATHER_MS = 5;
 export const LEDGER_BATCH_BYTES_MAX = 256 * 1024;
 /** How often it is looked whether the ledger file was moved away, and a failed write is tried again. */
 export const LEDGER_CHECK_MS = 1_000;
+/** Or once so much was written since: it is kept until then, to be written again where the file was removed. */
+export const LEDGER_UNCHECKED_BYTES_MAX = 1024 * 1024;
 /** A last line without its end that does not grow for this long is nobody's who still writes. */
 export const LEDGER_TORN_MS = 50;
 /** Longest line that a reader of the ledger keeps; a longer one is damage. */

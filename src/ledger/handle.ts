@@ -1,10 +1,9 @@
 /**
  * One open ledger file: opened for appending and private to its owner, its torn last line closed,
- * written one piece at a time.
- *
- * sonic-boom does the writing. It is given a descriptor, never a path: which file is written, and
- * when another one is, is decided in `line-file.ts`, which keeps every record until it is on disk.
+ * written one piece at a time. Which file is written, and when another one is, is decided in
+ * `line-file.ts`, which keeps every record until it is on disk.
  */
+import { strict as assert } from 'node:assert';
 import {
   chmod,
   close,
@@ -23,11 +22,7 @@ import {
 import { dirname } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import sonicBoom from 'sonic-boom';
 import { LEDGER_LINE_BYTES_MAX, LEDGER_TORN_MS } from '../core/limits.ts';
-
-// A CommonJS module whose named exports Node does not see.
-const { SonicBoom } = sonicBoom;
 
 const changeMode = promisify(chmod);
 const changeModeOpen = promisify(fchmod);
@@ -55,7 +50,7 @@ export const TORN_END = '!\n';
 /** How much of a piece was written, and why not the rest. */
 export interface Written {
   readonly bytes: number;
-  readonly error: Error | null;
+  readonly error: unknown;
 }
 
 /** An open file. Not for use after a write that failed, but to be closed. */
@@ -64,8 +59,8 @@ export interface Handle {
   readonly stats: Stats;
   /** The last line was neither ended nor whole when the file was opened: its length, else null. */
   readonly tornBytes: number | null;
-  /** Appends a piece. One at a time. Never rejects. */
-  write(piece: string): Promise<Written>;
+  /** Appends a piece, which must stay as it is meanwhile. One at a time. Never rejects. */
+  write(piece: Buffer): Promise<Written>;
   /** No name leads to it any more. Never rejects. */
   isRemoved(): Promise<boolean>;
   /** Never rejects. */
@@ -158,40 +153,29 @@ function isRecord(line: string): boolean {
 }
 
 function makeHandle(fd: number, stats: Stats, tornBytes: number | null): Handle {
-  const sonic = new SonicBoom({ fd });
-  let settle: ((result: Written) => void) | null = null;
-  let bytes = 0;
-  const finish = (error: Error | null): void => {
-    const waiting = settle;
-    settle = null;
-    waiting?.({ bytes, error });
-  };
-  sonic.on('write', (count: number) => {
-    bytes += count;
-  });
-  sonic.on('drain', () => finish(null));
-  sonic.on('error', (error: Error) => finish(error));
   return {
     fd,
     stats,
     tornBytes,
-    write(piece) {
-      bytes = 0;
-      return new Promise((resolve) => {
-        settle = resolve;
-        sonic.write(piece);
-      });
+    async write(piece) {
+      let bytes = 0;
+      try {
+        while (bytes < piece.length) {
+          const { bytesWritten } = await writeFile(fd, piece, bytes, piece.length - bytes, null);
+          assert(bytesWritten > 0, 'the system takes bytes, or says why not');
+          bytes += bytesWritten;
+        }
+        return { bytes, error: null };
+      } catch (error) {
+        return { bytes, error };
+      }
     },
     async isRemoved() {
       const now = await statOpen(fd).catch(() => stats);
       return now.nlink === 0;
     },
-    close() {
-      return new Promise((resolve) => {
-        sonic.once('close', resolve);
-        sonic.once('error', resolve);
-        sonic.destroy();
-      });
+    async close() {
+      await closeFile(fd).catch(() => undefined);
     },
   };
 }

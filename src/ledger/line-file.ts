@@ -10,7 +10,12 @@
  */
 import { strict as assert } from 'node:assert';
 import { closeSync, writeSync } from 'node:fs';
-import { LEDGER_BATCH_BYTES_MAX, LEDGER_CHECK_MS, LEDGER_GATHER_MS } from '../core/limits.ts';
+import {
+  LEDGER_BATCH_BYTES_MAX,
+  LEDGER_CHECK_MS,
+  LEDGER_GATHER_MS,
+  LEDGER_UNCHECKED_BYTES_MAX,
+} from '../core/limits.ts';
 import { codeOf, pruneRotated, rotate } from './files.ts';
 import { type Handle, leadsTo, openForLastWrite, openHandle, TORN_END } from './handle.ts';
 import { type Line, RecentLines } from './recent-lines.ts';
@@ -144,7 +149,7 @@ export class LineFile {
   async close(): Promise<void> {
     this.#closed = true;
     await this.flush();
-    if (this.#recent.count > 0) await this.#lookAgain();
+    if (this.#recent.bytes > 0) await this.#lookAgain();
     this.#stopRetry();
     if (this.#queue.length > 0) this.#lost();
     await this.#closeHandle();
@@ -210,7 +215,7 @@ export class LineFile {
     if (this.#queue.length > 0) {
       if (this.#fault === null) this.#wakeSoon();
       else this.#retry = setTimeout(() => this.#wake(), this.#checkMs).unref();
-    } else if (this.#recent.count > 0) {
+    } else if (this.#recent.bytes > 0) {
       this.#lastLook ??= setTimeout(() => void this.#lookAgain(), this.#checkMs).unref();
     }
   }
@@ -233,7 +238,8 @@ export class LineFile {
   /** The right file is open and below its size. @throws the system's error */
   async #makeReady(): Promise<void> {
     const now = performance.now();
-    const due = now - this.#checkedAtMs >= this.#checkMs;
+    const due =
+      now - this.#checkedAtMs >= this.#checkMs || this.#recent.bytes >= LEDGER_UNCHECKED_BYTES_MAX;
     if (this.#handle !== null && (due || this.#reopenAsked)) await this.#check();
     this.#handle ??= await this.#open();
     if (this.#size >= this.#rotateAtBytes) await this.#rotate();
@@ -247,8 +253,8 @@ export class LineFile {
     const isRemoved = found === null && (await this.#handle.isRemoved());
     this.#checkedAtMs = performance.now();
     this.#reopenAsked = false;
-    const recent = this.#recent.take();
-    if (isRemoved) this.#writeAgain(recent);
+    if (isRemoved) this.#writeAgain(this.#recent.take());
+    else this.#recent.clear();
     if (found === null) await this.#closeHandle();
     else this.#size = found.size;
   }
@@ -296,10 +302,11 @@ export class LineFile {
     if (batch.length === 0) return;
     this.#underWay = batch.length;
     this.#wroteAtMs = performance.now();
-    const { bytes, error } = await handle.write(batch.map((line) => line.text).join(''));
+    const piece = Buffer.from(batch.map((line) => line.text).join(''));
+    const { bytes, error } = await handle.write(piece);
     this.#underWay = 0;
     this.#size += bytes;
-    this.#settleBatch(batch, bytes);
+    this.#settleBatch(batch, piece, bytes);
     if (error !== null) throw error;
     if (this.#fault !== null) this.#mended();
     this.#droppedBefore = this.#dropped;
@@ -316,7 +323,7 @@ export class LineFile {
     return this.#queue.splice(0, count);
   }
 
-  #settleBatch(batch: readonly Line[], bytes: number): void {
+  #settleBatch(batch: readonly Line[], piece: Buffer, bytes: number): void {
     let left = bytes;
     let done = 0;
     for (const line of batch) {
@@ -324,8 +331,8 @@ export class LineFile {
       left -= line.bytes;
       done += 1;
       this.#queuedBytes -= line.bytes;
-      this.#recent.add(line);
     }
+    this.#recent.add(piece.subarray(0, bytes - left));
     this.#written += done;
     if (done === batch.length) return;
     const rest = batch.slice(done);
