@@ -1,6 +1,7 @@
 /** Cells of the JSON scanner, the cutter and the taps, each next to `JSON.parse` or a plain search. */
-import { applyEdits, planEdits } from '../../src/core/json/cutter.ts';
+import { applyEdits } from '../../src/core/json/cutter.ts';
 import { createKeyScanner, wantKeys } from '../../src/core/json/scanner.ts';
+import { editsOf } from '../../src/core/json/testing/places.ts';
 import { createJsonTap } from '../../src/core/tap/json-tap.ts';
 import { createSseTap } from '../../src/core/tap/sse-tap.ts';
 import type { Cell } from './cell.ts';
@@ -45,7 +46,7 @@ function cutting(): Cell[] {
     const body = bodyOf(size * KIB, 'first');
     const floor = `cut: ${size} KiB: JSON.parse and back`;
     return [
-      of(`cut: ${size} KiB`, body, floor, () => applyEdits(body, planEdits(body, PLAN) ?? [])),
+      of(`cut: ${size} KiB`, body, floor, () => applyEdits([body], editsOf([body], PLAN) ?? [])),
       of(floor, body, null, () => {
         const value = JSON.parse(body.toString('utf8')) as Record<string, unknown>;
         return Buffer.from(JSON.stringify({ ...value, model: PLAN.model }));

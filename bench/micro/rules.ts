@@ -1,5 +1,7 @@
 /** Cells of what happens once a request: routing, header rules with the isolation check, its record. */
+
 import type { LaneConfig } from '../../src/config/types.ts';
+import { placesIn } from '../../src/core/json/testing/places.ts';
 import type { RequestHead } from '../../src/core/message.ts';
 import { decide, type RoutingTable } from '../../src/core/route.ts';
 import { Secret } from '../../src/core/secret.ts';
@@ -46,7 +48,8 @@ function preparing(): Cell[] {
     upgrade: null,
     expectContinue: false,
   };
-  const request = { head, clientProtocol: 'h1', body, model: MODEL } as const;
+  const places = placesIn(body);
+  const request = { head, clientProtocol: 'h1', body, model: MODEL, places } as const;
   const names = { passthrough: 'anthropic', keyed: 'zai' } as const;
   const configs = [
     laneOf(names.passthrough, null),

@@ -366,3 +366,9 @@ export const FINDINGS_MAX = 50;
 export const SESSION_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** The soak of a session must last this long (contract, acceptance gates). */
 export const GATE_SOAK_MS_MIN = 30 * 60_000;
+
+/** Values of a body that an edit may concern; one with more (duplicate keys) is not edited. */
+export const EDITED_PLACES_MAX = 64;
+
+/** Globs of which is remembered how they are matched; past it they are looked at anew. */
+export const GLOBS_MAX = 256;

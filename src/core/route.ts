@@ -5,6 +5,8 @@
  * lane unchanged.
  */
 
+import { GLOBS_MAX } from './limits.ts';
+
 /** Who is asking, as Claude Code labels its requests by `x-claude-code-agent-id`. */
 export type Agent = 'main' | 'subagent';
 
@@ -95,13 +97,37 @@ function matchesRule(rule: RouteRule, facts: RouteFacts, model: string): boolean
 
 /**
  * Matches a glob, without case: `*` stands for any run of characters, `?` for one.
- *
+ */
+export function matchesGlob(glob: string, text: string): boolean {
+  let matcher = matchers.get(glob);
+  if (matcher === undefined) {
+    matcher = matcherOf(glob.toLowerCase());
+    if (matchers.size === GLOBS_MAX) matchers.clear();
+    matchers.set(glob, matcher);
+  }
+  return matcher(text.toLowerCase());
+}
+
+type Matcher = (subject: string) => boolean;
+
+/** Those of the globs in use: they come from a configuration, and are asked with every request. */
+const matchers = new Map<string, Matcher>();
+
+/** Most globs are a name with a `*` before or behind it, or both, for which there are native searches. */
+function matcherOf(pattern: string): Matcher {
+  const [, before = '', literal = '', behind = ''] = /^(\*?)([^*?]*)(\*?)$/.exec(pattern) ?? [];
+  if (before + literal + behind !== pattern) return (subject) => walks(pattern, subject);
+  if (before === '' && behind === '') return (subject) => subject === literal;
+  if (before === '') return (subject) => subject.startsWith(literal);
+  if (behind === '') return (subject) => subject.endsWith(literal);
+  return (subject) => subject.includes(literal);
+}
+
+/**
  * The last `*` is the only place to go back to, so that the work is bounded by the product of the two
  * lengths: a hostile model id can not make it slow.
  */
-export function matchesGlob(glob: string, text: string): boolean {
-  const pattern = glob.toLowerCase();
-  const subject = text.toLowerCase();
+function walks(pattern: string, subject: string): boolean {
   let p = 0;
   let s = 0;
   let starAt = -1;

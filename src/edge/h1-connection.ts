@@ -248,8 +248,15 @@ export class Http1Connection implements Role, ExchangeLink {
   }
 
   #watchBody(isAwaited: boolean): void {
-    if (this.#bodyTimer !== null) clearTimeout(this.#bodyTimer);
-    this.#bodyTimer = isAwaited ? setTimeout(this.#onBodySilence, CLIENT_BODY_IDLE_MS_MAX) : null;
+    const timer = this.#bodyTimer;
+    if (isAwaited) {
+      if (timer === null) {
+        this.#bodyTimer = setTimeout(this.#onBodySilence, CLIENT_BODY_IDLE_MS_MAX);
+      } else timer.refresh();
+    } else if (timer !== null) {
+      clearTimeout(timer);
+      this.#bodyTimer = null;
+    }
   }
 
   readonly #onBodySilence = (): void => {

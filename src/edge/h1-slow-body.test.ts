@@ -28,12 +28,32 @@ interface Scene {
   received(count: number): Promise<void>;
 }
 
+/** The test turns the time; `refresh` begins it anew as Node's does, which the mock's own does not. */
+function mockTimeouts(t: TestContext): void {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { setTimeout: set, clearTimeout: clear } = globalThis;
+  t.mock.method(globalThis, 'setTimeout', (run: () => void, ms: number) => {
+    let inner = set(run, ms);
+    const timer = {
+      refresh() {
+        clear(inner);
+        inner = set(run, ms);
+        return timer;
+      },
+      unref: () => timer,
+      clear: () => clear(inner),
+    };
+    return timer;
+  });
+  t.mock.method(globalThis, 'clearTimeout', (timer: { clear?: () => void }) => timer.clear?.());
+}
+
 /** A request whose body has begun with one byte; its answer is given when it has ended. */
 async function begun(
   t: TestContext,
   onBegin: (inbound: Inbound) => void = () => {},
 ): Promise<Scene> {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  mockTimeouts(t);
   const opened = Promise.withResolvers<{ inbound: Inbound; heard: Listening }>();
   const edge = await startEdge({
     onExchange(inbound) {
@@ -97,7 +117,7 @@ test('a client that the relay makes wait is not timed out', LIMIT, async (t) => 
 
 test('after the body nothing runs out: the answer may take its time', LIMIT, async (t) => {
   const opened = Promise.withResolvers<Inbound>();
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  mockTimeouts(t);
   const edge = await startEdge({
     onExchange: (inbound) => void listen(inbound, () => opened.resolve(inbound)),
   });

@@ -17,6 +17,8 @@ import { reveal, type Secret } from '../core/secret.ts';
 import { CREDENTIAL_FIELDS } from './identity.ts';
 import { IsolationError } from './lane.ts';
 
+const NOTHING: Buffer = Buffer.alloc(0);
+
 /**
  * Refuses a head that holds a secret of another lane, in its target, a name or a value.
  *
@@ -40,13 +42,16 @@ export function assertNoForeignSecret(
   }
 }
 
-/** The credentials in a client's request: whole values, and the bare token behind a scheme. */
+/**
+ * The credentials in a client's request: the token behind a scheme, and the whole value where there is
+ * none. Where the token is too short to be looked for in a body, the value stands beside it.
+ */
 export function clientCredentials(fields: Fields): string[] {
   const found = new Set<string>();
   for (const [name, value] of fields) {
     if (!CREDENTIAL_FIELDS.has(lowerName(name))) continue;
-    found.add(value);
     const token = /^[^ ]+ +(.+)$/.exec(value)?.[1];
+    if (token === undefined || token.length < CREDENTIAL_IN_BODY_CHARS_MIN) found.add(value);
     if (token !== undefined) found.add(token);
   }
   return [...found].filter((credential) => credential.length >= CREDENTIAL_CHARS_MIN);
@@ -80,13 +85,14 @@ export function assertNoClientCredential(
 function bodyIncludes(body: readonly Buffer[], text: string): boolean {
   const needle = Buffer.from(text, 'latin1');
   const overlap = needle.length - 1;
-  let tail: Buffer = Buffer.alloc(0);
-  for (const piece of body) {
+  let tail = NOTHING;
+  for (const [index, piece] of body.entries()) {
     if (piece.includes(needle)) return true;
     if (tail.length > 0) {
       const seam = Buffer.concat([tail, piece.subarray(0, overlap)]);
       if (seam.includes(needle)) return true;
     }
+    if (index === body.length - 1) break;
     tail =
       piece.length >= overlap
         ? piece.subarray(piece.length - overlap)

@@ -7,6 +7,7 @@ import type { HeaderMode } from '../config/types.ts';
 
 export type { HeaderMode };
 
+import type { Place } from '../core/json/cutter.ts';
 import type { Fields, Framing, RequestHead } from '../core/message.ts';
 import type { Outbound, OutboundEvents } from '../core/ports.ts';
 
@@ -22,6 +23,8 @@ export interface LaneRequest {
   readonly body: readonly Buffer[] | null;
   /** The model asked for, where it was read. */
   readonly model: string | null;
+  /** Where in the body an edit may be asked for; null where that is not known for sure. */
+  readonly places: readonly Place[] | null;
 }
 
 /** A request as it will leave on this lane. */

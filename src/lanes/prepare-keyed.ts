@@ -99,19 +99,18 @@ function editedBody(
   request: LaneRequest,
   modelSent: string | null,
 ): readonly Buffer[] {
-  const { body, head } = request;
+  const { body, head, places } = request;
   if (body === null) throw new UneditableError(config.name, 'its body is not held');
   const coding = fieldValue(head.fields, 'content-encoding');
   if (coding !== undefined && coding.toLowerCase() !== 'identity') {
     throw new UneditableError(config.name, 'its body is encoded');
   }
-  const [only] = body;
-  const whole = body.length === 1 && only !== undefined ? only : Buffer.concat(body);
-  const edits = planEdits(whole, {
+  const plan = {
     model: modelSent === request.model ? null : modelSent,
     dropUserId: config.body.userId === 'drop',
     dropAttribution: config.body.attribution === 'drop',
-  });
+  };
+  const edits = places === null ? null : planEdits(body, places, plan);
   if (edits === null) throw new UneditableError(config.name, 'its body can not be edited for sure');
-  return edits.length === 0 ? [whole] : applyEdits(whole, edits);
+  return applyEdits(body, edits);
 }

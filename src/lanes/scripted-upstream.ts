@@ -2,10 +2,12 @@
  * Support for the tests of this room: upstreams that write exact bytes over real sockets and TLS on
  * loopback, lanes that point at them, and a recorder of what an attempt is told.
  */
+
 import { once } from 'node:events';
 import net from 'node:net';
 import tls from 'node:tls';
 import type { LaneConfig, Timeouts, UpstreamConfig } from '../config/types.ts';
+import { placesIn } from '../core/json/testing/places.ts';
 import type { Field, Fields, Framing, RequestHead, ResponseHead } from '../core/message.ts';
 import type { ByteStream, OutboundEvents, UpstreamFailure } from '../core/ports.ts';
 import { createLanes, type LanesOptions } from './create.ts';
@@ -194,7 +196,9 @@ export function requestOf(
     upgrade: more.upgrade ?? null,
     expectContinue: false,
   };
-  return { head, clientProtocol, body: more.body ?? null, model: more.model ?? null };
+  const body = more.body ?? null;
+  const places = body === null ? null : placesIn(body);
+  return { head, clientProtocol, body, model: more.model ?? null, places };
 }
 
 /** What an attempt was told, in order, with promises for its turning points. */

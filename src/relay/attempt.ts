@@ -5,17 +5,30 @@
 import { WRITE_BYTES_MAX } from '../core/limits.ts';
 import type { Fields, ResponseHead } from '../core/message.ts';
 import { payloadLength } from '../core/message.ts';
-import type { Inbound, Outbound, OutboundEvents } from '../core/ports.ts';
+import type {
+  ByteStream,
+  Inbound,
+  Outbound,
+  OutboundEvents,
+  UpstreamFailure,
+} from '../core/ports.ts';
 import type { Lane, PreparedRequest } from '../lanes/lane.ts';
 import type { HeldBody } from './held-body.ts';
 
-/** What the exchange hears of an attempt; `onDrain` is the attempt's own affair. */
-export type AttemptEvents = Omit<OutboundEvents, 'onDrain'>;
+/** What the exchange hears of an attempt that was not aborted. */
+export interface AttemptEvents {
+  onInterim(head: ResponseHead): void;
+  onAnswer(attempt: Attempt, head: ResponseHead): void;
+  onAnswerBody(wire: Buffer, data: readonly Buffer[] | null): void;
+  onAnswerEnd(trailers: Fields): void;
+  onFail(failure: UpstreamFailure): void;
+  onUpgrade(head: ResponseHead, stream: ByteStream): void;
+}
 
 /** Beyond it a status is invalid (RFC 9110 section 15), and node:http2 sends none. */
 const STATUS_MAX = 599;
 
-export class Attempt {
+export class Attempt implements OutboundEvents {
   readonly prepared: PreparedRequest;
   readonly #inbound: Inbound;
   readonly #events: AttemptEvents;
@@ -58,19 +71,7 @@ export class Attempt {
 
   /** Opens the attempt on its lane. */
   open(lane: Lane): void {
-    const events = this.#events;
-    this.#outbound = lane.open(this.prepared, {
-      onInterim: (head) => this.#over || events.onInterim(head),
-      onHead: (head) => this.#over || this.#head(head),
-      onBody: (wire, data) => this.#over || events.onBody(wire, data),
-      onEnd: (trailers) => this.#last() && events.onEnd(trailers),
-      onFail: (failure) => this.#last() && events.onFail(failure),
-      onUpgrade: (head, stream) => {
-        if (this.#last()) events.onUpgrade(head, stream);
-        else stream.destroy();
-      },
-      onDrain: () => this.#drained(),
-    });
+    this.#outbound = lane.open(this.prepared, this);
   }
 
   /** Writes a piece of a streamed body; false when the upstream is full. */
@@ -126,10 +127,17 @@ export class Attempt {
     this.#outbound?.abort();
   }
 
+  /* ---- told by the upstream ---- */
+
+  onInterim(head: ResponseHead): void {
+    if (!this.#over) this.#events.onInterim(head);
+  }
+
   /** Gives up on an upstream that answers what can not be passed on. */
-  #head(head: ResponseHead): void {
+  onHead(head: ResponseHead): void {
+    if (this.#over) return;
     if (head.status <= STATUS_MAX || this.#inbound.protocol !== 'h2') {
-      this.#events.onHead(head);
+      this.#events.onAnswer(this, head);
       return;
     }
     this.abort();
@@ -138,15 +146,34 @@ export class Attempt {
     this.#events.onFail({ code: 'protocol', phase: 'head', detail, ...facts });
   }
 
+  onBody(wire: Buffer, data: readonly Buffer[] | null): void {
+    if (!this.#over) this.#events.onAnswerBody(wire, data);
+  }
+
+  onEnd(trailers: Fields): void {
+    if (this.#last()) this.#events.onAnswerEnd(trailers);
+  }
+
+  onFail(failure: UpstreamFailure): void {
+    if (this.#last()) this.#events.onFail(failure);
+  }
+
+  onUpgrade(head: ResponseHead, stream: ByteStream): void {
+    if (this.#last()) this.#events.onUpgrade(head, stream);
+    else stream.destroy();
+  }
+
+  onDrain(): void {
+    this.#full = false;
+    if (!this.#over && this.flush() && this.#ending === null) this.#inbound.resume();
+  }
+
+  /* ---- inside ---- */
+
   #last(): boolean {
     if (this.#over) return false;
     this.#over = true;
     return true;
-  }
-
-  #drained(): void {
-    this.#full = false;
-    if (!this.#over && this.flush() && this.#ending === null) this.#inbound.resume();
   }
 
   /** The next piece; a large one in parts. */

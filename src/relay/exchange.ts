@@ -13,6 +13,7 @@ import assert from 'node:assert';
 import { crc32 } from 'node:zlib';
 import { type ErrorCode, localAnswer } from '../core/errors.ts';
 import { fieldValue, requestIdOf } from '../core/fields.ts';
+import type { Place } from '../core/json/cutter.ts';
 import { CONTINUE, type Fields, payloadLength, type ResponseHead } from '../core/message.ts';
 import type {
   ByteStream,
@@ -37,14 +38,14 @@ import { type AnswerReader, createAnswerReader } from './answer-reader.ts';
 import { Attempt, type AttemptEvents } from './attempt.ts';
 import { Book } from './book.ts';
 import { createIntake, type Intake } from './intake.ts';
-import { judgeHead } from './policy.ts';
+import { FORWARD, type HeadVerdict, JUDGED_STATUS_MIN, judgeHead } from './policy.ts';
 import type { RelayDeps } from './relay.ts';
 import { joinStreams } from './upgrade.ts';
 
 type Stage = 'collecting' | 'sending' | 'answering' | 'over';
 
 /** Runs one exchange; `onOver` comes once, after its record was handed to the ledger. */
-export class Exchange implements InboundEvents {
+export class Exchange implements InboundEvents, AttemptEvents {
   readonly #inbound: Inbound;
   readonly #deps: RelayDeps;
   readonly #onOver: () => void;
@@ -58,6 +59,8 @@ export class Exchange implements InboundEvents {
   #reader: AnswerReader | null = null;
   #requestEnded = false;
   #trailers: Fields = [];
+  /** Where the held body may be edited. */
+  #places: readonly Place[] | null = null;
   /** The body is no longer held: it went to the first attempt and can not be sent again. */
   #streaming = false;
   /** The exchange became two byte streams joined with each other. */
@@ -152,9 +155,10 @@ export class Exchange implements InboundEvents {
   }
 
   #routeHeld(): void {
-    const facts = this.#intake?.finish() ?? { model: null, stream: null };
-    this.#account.streamAsked = facts.stream;
-    this.#route(facts.model);
+    const facts = this.#intake?.finish() ?? null;
+    this.#account.streamAsked = facts?.stream ?? null;
+    this.#places = facts?.places ?? null;
+    this.#route(facts?.model ?? null);
   }
 
   #route(model: string | null): void {
@@ -183,16 +187,8 @@ export class Exchange implements InboundEvents {
     if (prepared === null) return;
     account.modelSent = prepared.modelSent;
     account.headerMode = prepared.headerMode;
-    const events: AttemptEvents = {
-      onInterim: (head) => this.#interim(head),
-      onHead: (head) => this.#answer(attempt, head),
-      onBody: (wire, data) => this.#answerBody(wire, data),
-      onEnd: (trailers) => this.#answerEnd(trailers),
-      onFail: (failure) => this.#failed(failure),
-      onUpgrade: (head, stream) => this.#upgraded(head, stream),
-    };
     const spilled = this.#streaming ? (this.#intake?.held ?? null) : null;
-    const attempt = new Attempt(prepared, this.#inbound, events, spilled);
+    const attempt = new Attempt(prepared, this.#inbound, this, spilled);
     this.#attempt = attempt;
     attempt.open(lane);
     if (this.#requestEnded || !this.#streaming) attempt.end(this.#trailers);
@@ -204,7 +200,7 @@ export class Exchange implements InboundEvents {
     const body = this.#streaming ? null : (this.#intake?.held.pieces ?? null);
     try {
       return lane.prepare(
-        { head, clientProtocol: protocol, body, model: this.#account.model },
+        { head, clientProtocol: protocol, body, model: this.#account.model, places: this.#places },
         mode,
       );
     } catch (error) {
@@ -238,35 +234,18 @@ export class Exchange implements InboundEvents {
 
   /* ---- the upstream's side ---- */
 
-  /** What the attempt under way came to so far. */
-  #note(): void {
-    if (this.#attempt === null) return;
-    this.#account.bytesUp = this.#attempt.bytesUp;
-    this.#account.h2 = this.#attempt.protocol === 'h2';
-  }
-
-  #interim(head: ResponseHead): void {
+  onInterim(head: ResponseHead): void {
     // A held request was already told to continue.
     if (head.status === 100 && !this.#streaming) return;
     if (!this.#inbound.interim(head)) this.#attempt?.pause();
   }
 
-  #answer(attempt: Attempt, head: ResponseHead): void {
+  onAnswer(attempt: Attempt, head: ResponseHead): void {
     const account = this.#account;
     const lane = this.#lane;
     const deps = this.#deps;
     this.#note();
-    const verdict = judgeHead(head, {
-      lane,
-      mode: attempt.prepared.headerMode,
-      path: account.path,
-      attempts: account.attempts,
-      replayable: !this.#streaming,
-      backoff: deps.backoff(),
-      isDefaultLane: lane.name === deps.routing().defaultLane,
-      wall: deps.clock.wall(),
-      random: deps.random,
-    });
+    const verdict = this.#judge(attempt, head);
     if (verdict.act === 'forward') {
       const mode = attempt.prepared.headerMode;
       if (account.attempts > 1 && head.status !== 401 && mode !== null) lane.keepHeaderMode(mode);
@@ -296,6 +275,23 @@ export class Exchange implements InboundEvents {
     }
   }
 
+  #judge(attempt: Attempt, head: ResponseHead): HeadVerdict {
+    if (head.status < JUDGED_STATUS_MIN) return FORWARD;
+    const lane = this.#lane;
+    const deps = this.#deps;
+    return judgeHead(head, {
+      lane,
+      mode: attempt.prepared.headerMode,
+      path: this.#account.path,
+      attempts: this.#account.attempts,
+      replayable: !this.#streaming,
+      backoff: deps.backoff(),
+      isDefaultLane: lane.name === deps.routing().defaultLane,
+      wall: deps.clock.wall(),
+      random: deps.random,
+    });
+  }
+
   #pass(head: ResponseHead): void {
     const account = this.#account;
     this.#stage = 'answering';
@@ -312,7 +308,7 @@ export class Exchange implements InboundEvents {
     this.#inbound.respond(head);
   }
 
-  #answerBody(wire: Buffer, data: readonly Buffer[] | null): void {
+  onAnswerBody(wire: Buffer, data: readonly Buffer[] | null): void {
     const account = this.#account;
     account.received += payloadLength(wire, data);
     if (data === null) account.crc = crc32(wire, account.crc);
@@ -325,7 +321,7 @@ export class Exchange implements InboundEvents {
     this.#reader?.push(wire, data);
   }
 
-  #answerEnd(trailers: Fields): void {
+  onAnswerEnd(trailers: Fields): void {
     this.#account.upstreamEnded = true;
     this.#note();
     this.#attempt = null;
@@ -334,7 +330,7 @@ export class Exchange implements InboundEvents {
     this.#inbound.end(trailers);
   }
 
-  #failed(failure: UpstreamFailure): void {
+  onFail(failure: UpstreamFailure): void {
     const account = this.#account;
     this.#note();
     this.#attempt = null;
@@ -356,7 +352,7 @@ export class Exchange implements InboundEvents {
     this.#refuse(`upstream_${code}`, detail);
   }
 
-  #upgraded(head: ResponseHead, upstream: ByteStream): void {
+  onUpgrade(head: ResponseHead, upstream: ByteStream): void {
     const account = this.#account;
     this.#stage = 'answering';
     account.status = head.status;
@@ -372,6 +368,13 @@ export class Exchange implements InboundEvents {
   }
 
   /* ---- endings ---- */
+
+  /** What the attempt under way came to so far. */
+  #note(): void {
+    if (this.#attempt === null) return;
+    this.#account.bytesUp = this.#attempt.bytesUp;
+    this.#account.h2 = this.#attempt.protocol === 'h2';
+  }
 
   #isOver(): boolean {
     return this.#stage === 'over';

@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parseAuthority } from '../../src/core/authority.ts';
-import { planEdits } from '../../src/core/json/cutter.ts';
 import { createKeyScanner } from '../../src/core/json/scanner.ts';
+import { editsOf } from '../../src/core/json/testing/places.ts';
 import { createSseTap } from '../../src/core/tap/sse-tap.ts';
 import { fuzz } from './engine.ts';
 import type { Target } from './target.ts';
@@ -89,8 +89,8 @@ function forgetsEscape(
   };
 }
 
-function lastEditOnly(...given: Parameters<typeof planEdits>): ReturnType<typeof planEdits> {
-  return planEdits(...given)?.slice(-1) ?? null;
+function lastEditOnly(...given: Parameters<typeof editsOf>): ReturnType<typeof editsOf> {
+  return editsOf(...given)?.slice(-1) ?? null;
 }
 
 function splitsCrLf(): ReturnType<typeof createSseTap> {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from '../../../test/support/properties.ts';
-import { applyEdits, type Edit, type EditPlan, planEdits } from './cutter.ts';
+import { applyEdits, type Edit, type EditPlan } from './cutter.ts';
 import { createKeyScanner, wantKeys } from './scanner.ts';
+import { editsOf } from './testing/places.ts';
 import {
   anyNode,
   anyText,
@@ -20,8 +21,8 @@ const ATTRIBUTION = 'x-anthropic-billing-header:';
 const ALL: EditPlan = { model: 'glm-4.5-air', dropUserId: true, dropAttribution: true };
 
 function edited(body: Buffer, plan: EditPlan): Buffer | null {
-  const edits = planEdits(body, plan);
-  return edits === null ? null : Buffer.concat(applyEdits(body, edits));
+  const edits = editsOf([body], plan);
+  return edits === null ? null : Buffer.concat(applyEdits([body], edits));
 }
 
 function editedText(text: string, plan: EditPlan = ALL): string | null {
@@ -125,10 +126,10 @@ describe('the cutter', () => {
   it('makes no edit that was not asked for', () => {
     const body = Buffer.from(`{"model":"a","system":[${block}],"metadata":{${user}}}`);
     const none = { model: null, dropUserId: false, dropAttribution: false };
-    assert.deepEqual(planEdits(body, none), []);
-    assert.equal(planEdits(body, { ...none, model: 'm' })?.length, 1);
-    assert.equal(planEdits(body, { ...none, dropUserId: true })?.length, 1);
-    assert.equal(planEdits(body, { ...none, dropAttribution: true })?.length, 1);
+    assert.deepEqual(editsOf([body], none), []);
+    assert.equal(editsOf([body], { ...none, model: 'm' })?.length, 1);
+    assert.equal(editsOf([body], { ...none, dropUserId: true })?.length, 1);
+    assert.equal(editsOf([body], { ...none, dropAttribution: true })?.length, 1);
   });
 
   it('escapes the model that it puts in', () => {
@@ -139,10 +140,10 @@ describe('the cutter', () => {
 
   it('copies nothing: what it leaves are slices of the body', () => {
     const body = Buffer.from('{"model":"a","b":1}');
-    const slices = applyEdits(body, planEdits(body, ALL) ?? []);
+    const slices = applyEdits([body], editsOf([body], ALL) ?? []);
     assert.equal(slices[0]?.buffer, body.buffer);
     assert.equal(slices[2]?.buffer, body.buffer);
-    assert.deepEqual(applyEdits(body, []), [body]);
+    assert.deepEqual(applyEdits([body], []), [body]);
   });
 
   const refused = ['', '[]', '{"model":"a"', '{"model":"a"}}', '{"model":"\\x"}', 'null'];
@@ -229,25 +230,38 @@ describe('the cutter against JSON.parse', () => {
       const body = Buffer.from(spell(node, chooser(spelling)));
       const value = parsed(body);
       assert(isObject(value));
-      const edits = planEdits(body, plan);
+      const edits = editsOf([body], plan);
       assert(edits !== null);
       assertOrdered(body, edits);
-      const after = Buffer.concat(applyEdits(body, edits));
+      const after = Buffer.concat(applyEdits([body], edits));
       assert.deepEqual(parsed(after), editedValue(value, plan));
     });
     fc.assert(property, { numRuns: 3000 });
   });
 
+  it('edits a body in pieces as it edits it whole', () => {
+    const size = fc.integer({ min: 1, max: 40 });
+    const property = fc.property(anyBody, choices, size, (node, spelling, bytes) => {
+      const body = Buffer.from(spell(node, chooser(spelling)));
+      const pieces: Buffer[] = [];
+      for (let at = 0; at < body.length; at += bytes) pieces.push(body.subarray(at, at + bytes));
+      const edits = editsOf(pieces, ALL) ?? assert.fail('not planned');
+      assert.deepEqual(edits, editsOf([body], ALL));
+      assert.deepEqual(Buffer.concat(applyEdits(pieces, edits)), edited(body, ALL));
+    });
+    fc.assert(property, { numRuns: 1000 });
+  });
+
   it('leaves every byte outside its ranges as it was', () => {
     const property = fc.property(anyBody, choices, anyPlan, (node, spelling, plan) => {
       const body = Buffer.from(spell(node, chooser(spelling)));
-      const edits = planEdits(body, plan) ?? assert.fail('not planned');
+      const edits = editsOf([body], plan) ?? assert.fail('not planned');
       const blank = edits.map(({ start, end }) => ({
         start,
         end,
         bytes: Buffer.alloc(end - start),
       }));
-      const kept = Buffer.concat(applyEdits(body, blank));
+      const kept = Buffer.concat(applyEdits([body], blank));
       assert.equal(kept.length, body.length);
       for (const { start, end } of edits) body.fill(0, start, end);
       assert.deepEqual(kept, body);
@@ -277,7 +291,7 @@ describe('the cutter against JSON.parse', () => {
         const body = whole.subarray(0, at % (whole.length + 1));
         const scanner = createKeyScanner(wantKeys('model'));
         scanner.push(body);
-        assert.equal(planEdits(body, ALL) !== null, scanner.finish().complete);
+        assert.equal(editsOf([body], ALL) !== null, scanner.finish().complete);
       },
     );
     fc.assert(property, { numRuns: 500 });

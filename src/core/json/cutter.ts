@@ -5,7 +5,7 @@
  * Duplicate keys are all edited, so that no upstream reads one that was left, whichever it takes. A
  * value that is not of the expected type stays.
  */
-import { createKeyScanner, type JsonValue, type WantedKeys, wantKeys } from './scanner.ts';
+import type { JsonValue } from './scanner.ts';
 import { parseString } from './strings.ts';
 import { entriesOf, membersOf, type Range } from './walk.ts';
 
@@ -27,64 +27,103 @@ export interface Edit extends Range {
 const ATTRIBUTION = 'x-anthropic-billing-header:';
 /** A character takes at most this many bytes in a JSON text: `\\u0041`. */
 const CHARACTER_BYTES_MAX = 6;
-const NOTHING = Buffer.alloc(0);
+const NOTHING: Buffer = Buffer.alloc(0);
 const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
 const BACKSLASH = 0x5c;
 
+/** Top-level keys whose values an edit may concern. */
+export const EDITED_KEYS = ['model', 'metadata', 'system'] as const;
+
+/** Where the value of such a key stands in a body, as the scanner has told it. */
+export interface Place extends Range {
+  readonly key: string;
+  readonly kind: JsonValue['kind'];
+}
+
 /**
  * The edits that the plan asks for: in order, not overlapping, none where nothing is to change.
  *
- * Null where the body is not one whole JSON object as the scanner reads it, or a string that the
- * edits depend on is not valid: such a body is not to be sent to a lane that edits.
+ * Null where a string that the edits depend on is not valid: such a body is not to be sent to a lane
+ * that edits.
+ *
+ * @param body one whole JSON object as the scanner reads it, in pieces
+ * @param places of all `EDITED_KEYS` in it, duplicates included, in order
  */
-export function planEdits(body: Buffer, plan: EditPlan): Edit[] | null {
+export function planEdits(
+  body: readonly Buffer[],
+  places: readonly Place[],
+  plan: EditPlan,
+): Edit[] | null {
   const edits: Edit[] = [];
-  let sound = true;
-  const onValue = (key: string, start: number, end: number, value: JsonValue): void => {
-    const bytes = body.subarray(start, end);
+  const pieces = new Pieces(body);
+  for (const { key, start, end, kind } of places) {
     if (key === 'model') {
-      if (plan.model !== null && bytes[0] === QUOTE) {
-        edits.push({ start, end, bytes: Buffer.from(JSON.stringify(plan.model)) });
-      }
-      return;
+      if (plan.model === null || pieces.bytes(start, start + 1)[0] !== QUOTE) continue;
+      edits.push({ start, end, bytes: Buffer.from(JSON.stringify(plan.model)) });
+      continue;
     }
     let cuts: Range[] | null = [];
-    if (key === 'metadata' && value.kind === 'object') cuts = cutUserId(bytes);
-    if (key === 'system' && value.kind === 'array') cuts = cutAttribution(bytes);
-    if (cuts === null) sound = false;
-    for (const cut of cuts ?? []) {
+    if (key === 'metadata' && kind === 'object' && plan.dropUserId) {
+      cuts = cutUserId(pieces.bytes(start, end));
+    } else if (key === 'system' && kind === 'array' && plan.dropAttribution) {
+      cuts = cutAttribution(pieces.bytes(start, end));
+    }
+    if (cuts === null) return null;
+    for (const cut of cuts) {
       edits.push({ start: start + cut.start, end: start + cut.end, bytes: NOTHING });
     }
-  };
-  const scanner = createKeyScanner(editedKeys(plan), { onValue });
-  scanner.push(body);
-  return scanner.finish().complete && sound ? edits : null;
+  }
+  return edits;
 }
 
 /** The body with the edits made: slices of the original, with the new bytes between them. */
-export function applyEdits(body: Buffer, edits: readonly Edit[]): Buffer[] {
+export function applyEdits(body: readonly Buffer[], edits: readonly Edit[]): Buffer[] {
+  if (edits.length === 0) return [...body];
   const slices: Buffer[] = [];
+  const pieces = new Pieces(body);
   let at = 0;
   for (const { start, end, bytes } of edits) {
-    if (start > at) slices.push(body.subarray(at, start));
+    pieces.slice(at, start, slices);
     if (bytes.length > 0) slices.push(bytes);
     at = end;
   }
-  if (at < body.length) slices.push(body.subarray(at));
+  pieces.slice(at, Number.POSITIVE_INFINITY, slices);
   return slices;
 }
 
-const ALL_EDIT_KEYS = wantKeys('model', 'metadata', 'system');
+/** Ranges of bytes that lie in pieces, asked for from the front to the back. */
+class Pieces {
+  readonly #pieces: readonly Buffer[];
+  #index = 0;
+  /** Bytes before the piece at `#index`. */
+  #before = 0;
 
-function editedKeys(plan: EditPlan): WantedKeys {
-  // As it is by default.
-  if (plan.model !== null && plan.dropUserId && plan.dropAttribution) return ALL_EDIT_KEYS;
-  const keys: string[] = [];
-  if (plan.model !== null) keys.push('model');
-  if (plan.dropUserId) keys.push('metadata');
-  if (plan.dropAttribution) keys.push('system');
-  return wantKeys(...keys);
+  constructor(pieces: readonly Buffer[]) {
+    this.#pieces = pieces;
+  }
+
+  /** Adds what lies in `[start..end)`. */
+  slice(start: number, end: number, slices: Buffer[]): void {
+    for (;;) {
+      const piece = this.#pieces[this.#index];
+      if (piece === undefined) return;
+      const from = Math.max(0, start - this.#before);
+      const to = Math.min(piece.length, end - this.#before);
+      if (from < to) slices.push(to - from === piece.length ? piece : piece.subarray(from, to));
+      if (this.#before + piece.length > end) return;
+      this.#before += piece.length;
+      this.#index += 1;
+    }
+  }
+
+  /** The same in one piece. */
+  bytes(start: number, end: number): Buffer {
+    const slices: Buffer[] = [];
+    this.slice(start, end, slices);
+    const [only = NOTHING] = slices;
+    return slices.length <= 1 ? only : Buffer.concat(slices);
+  }
 }
 
 /** What to cut from a `metadata` object; null where a key can not be read. */

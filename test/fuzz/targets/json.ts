@@ -4,13 +4,14 @@
  * splitting them changes nothing, and a cut body is the tree less what was to be cut.
  */
 import assert from 'node:assert/strict';
-import { applyEdits, type Edit, planEdits } from '../../../src/core/json/cutter.ts';
+import { applyEdits, type Edit } from '../../../src/core/json/cutter.ts';
 import {
   createKeyScanner,
   type JsonValue,
   type KeyScannerOptions,
   wantKeys,
 } from '../../../src/core/json/scanner.ts';
+import { editsOf } from '../../../src/core/json/testing/places.ts';
 import { JSON_DEPTH_MAX } from '../../../src/core/limits.ts';
 import { depthOf, lastMember, type Node, parseTree, treeOf } from '../oracles/json-tree.ts';
 import { spoilsJsonParse } from '../oracles/v8-fault.ts';
@@ -191,7 +192,7 @@ const PLAN = { model: MODEL, dropUserId: true, dropAttribution: true };
 const ATTRIBUTION = 'x-anthropic-billing-header:';
 
 /** The cutter as a target; another planner may be given in its place. */
-export function jsonCutterTarget(plan: typeof planEdits = planEdits): Target {
+export function jsonCutterTarget(plan: typeof editsOf = editsOf): Target {
   return {
     name: 'json-cutter',
     oracle: 'the tree of the cut body is that of the body, less what is to be cut; else null',
@@ -201,7 +202,7 @@ export function jsonCutterTarget(plan: typeof planEdits = planEdits): Target {
     bytesMax: 2048,
     check(input) {
       if (spoilsJsonParse(input)) return;
-      checkCutter(input, plan(input, PLAN));
+      checkCutter(input, plan([input], PLAN));
     },
   };
 }
@@ -219,7 +220,7 @@ function checkCutter(input: Buffer, edits: readonly Edit[] | null): void {
     assert(start >= at && end >= start && end <= input.length, 'edits overlap or leave the body');
     at = end;
   }
-  const cut = Buffer.concat(applyEdits(input, edits));
+  const cut = Buffer.concat(applyEdits([input], edits));
   assert(isWholeButForStrings(cut), 'cuts a whole object into pieces');
   if (isValid) assert.deepEqual(treeOf(cut), edited(tree), 'cuts something else');
 }

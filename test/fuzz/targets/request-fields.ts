@@ -9,6 +9,7 @@
 import assert from 'node:assert/strict';
 import type { LaneConfig } from '../../../src/config/types.ts';
 import { encodeRequestHead } from '../../../src/core/http1/write.ts';
+import { placesIn } from '../../../src/core/json/testing/places.ts';
 import type { Field, Fields, RequestHead } from '../../../src/core/message.ts';
 import { Secret } from '../../../src/core/secret.ts';
 import { requestFromHttp2 } from '../../../src/edge/h2-head.ts';
@@ -98,7 +99,9 @@ export const requestFieldsTarget: Target = {
     const head = requestHeadOf(wireOf(input, '', ' HTTP/1.1'));
     if (head === null || head.method === 'CONNECT') return;
     const body = random.once(2) ? null : pieces(BODY, random, 40);
-    const request: LaneRequest = { head, clientProtocol: 'h1', body, model: 'claude-haiku-5-5' };
+    const places = body === null ? null : placesIn(body);
+    const model = 'claude-haiku-5-5';
+    const request: LaneRequest = { head, clientProtocol: 'h1', body, model, places };
     checkPassthrough(request);
     checkKeyed(laneOf('zai'), KEY, OTHER_KEY, ['x-api-key', KEY], request);
     checkKeyed(laneOf('other'), OTHER_KEY, KEY, ['authorization', `Bearer ${OTHER_KEY}`], request);
@@ -213,7 +216,8 @@ function checkKeyed(
 ): void {
   const { head } = given;
   if (head.fields.some(([name]) => name.toLowerCase() === 'content-encoding')) return;
-  const request = { ...given, body: [BODY.subarray(0, 60), BODY.subarray(60)] };
+  const body = [BODY.subarray(0, 60), BODY.subarray(60)];
+  const request = { ...given, body, places: placesIn(body) };
   const fields: Field[] = [['host', `${lane.name}.test`]];
   for (const name of ALLOWED) {
     for (const [at, value] of head.fields)
@@ -266,7 +270,13 @@ function checkFromHttp2(head: RequestHead, random: Random): void {
   const names = read.fields.map(([name]) => name);
   assert.equal(names.filter((name) => name === 'host').length, 1, 'one host');
   assert(names.filter((name) => name === 'cookie').length < 2, 'crumbs are one field');
-  const request: LaneRequest = { head: read, clientProtocol: 'h2', body: null, model: null };
+  const request: LaneRequest = {
+    head: read,
+    clientProtocol: 'h2',
+    body: null,
+    model: null,
+    places: null,
+  };
   const found = prepared(laneOf('anthropic'), request);
   if (found === null) return;
   const written = encodeRequestHead(found.method, found.target, found.fields);
