@@ -31,7 +31,8 @@ export class Secret {
    */
   hiddenIn(text: string): string {
     const value = reveal(this);
-    if (value.length < CREDENTIAL_CHARS_MIN) return text;
+    // Escaped it is longer still.
+    if (value.length < CREDENTIAL_CHARS_MIN || text.length < value.length) return text;
     const plain = text.includes(value) ? text.replaceAll(value, REDACTED) : text;
     if (!ESCAPED_IN_JSON.test(value)) return plain;
     return plain.replaceAll(JSON.stringify(value).slice(1, -1), REDACTED);

@@ -93,9 +93,21 @@ function judgeConnect(head: RequestHead, settings: EdgeSettings): Verdict {
 /** A request to us by our own address (`ANTHROPIC_BASE_URL`). */
 function judgeGateway(head: RequestHead, settings: EdgeSettings): Verdict {
   const given = fieldValue(head.fields, 'host');
-  const host = given === undefined ? null : parseAuthority(given, { port: 80 });
+  const host = given === undefined ? null : gatewayHost(given);
   if (host === null) return refuse('bad_host');
   return admitToGateway(head, head.target, host, settings);
+}
+
+let lastGiven = '';
+let lastHost: Authority | null = null;
+
+/** The Host of a request; a client repeats it with each. */
+function gatewayHost(given: string): Authority | null {
+  if (given !== lastGiven) {
+    lastHost = parseAuthority(given, { port: 80 });
+    lastGiven = given;
+  }
+  return lastHost;
 }
 
 function judgeAbsolute(head: RequestHead, settings: EdgeSettings): Verdict {

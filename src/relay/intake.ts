@@ -2,7 +2,7 @@
  * Takes in the body of a routed request: holds it, and finds the few keys that matter as it passes.
  */
 import { fieldValue } from '../core/fields.ts';
-import { EDITED_KEYS, type Place } from '../core/json/cutter.ts';
+import { EDITED_KEYS, PLACED_ONLY, type Place } from '../core/json/cutter.ts';
 import {
   createKeyScanner,
   type JsonValue,
@@ -53,6 +53,7 @@ class BodyIntake implements Intake {
     this.hopeless = framing.kind === 'length' && framing.length > HELD_BODY_BYTES_MAX;
     this.#scanner = isPlain(fields)
       ? createKeyScanner(KEYS, {
+          placedOnly: PLACED_ONLY,
           onValue: (key, start, end, value) => this.#found(key, start, end, value),
         })
       : null;

@@ -34,6 +34,8 @@ const BACKSLASH = 0x5c;
 
 /** Top-level keys whose values an edit may concern. */
 export const EDITED_KEYS = ['model', 'metadata', 'system'] as const;
+/** Those of them whose values nobody reads who looks for them: where they stand is enough. */
+export const PLACED_ONLY: ReadonlySet<string> = new Set(['metadata', 'system']);
 
 /** Where the value of such a key stands in a body, as the scanner has told it. */
 export interface Place extends Range {

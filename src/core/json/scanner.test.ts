@@ -198,6 +198,24 @@ describe('the bounds of the key scanner', () => {
       assert.deepEqual(found.values.get('stream'), { kind: 'array', bytes: Buffer.from('[1]') });
     });
 
+    it(`keeps nothing of a key whose place is enough, in pieces of ${size}`, () => {
+      const text = '{"model":{"a":[1]}, "stream":"m\\q","model":"m"}';
+      const places: string[] = [];
+      const found = scan(cut(text), KEYS, {
+        placedOnly: new Set(['model', 'stream']),
+        onValue: (key, start, end, value) => {
+          places.push(`${key} ${value.kind} ${text.slice(start, end)}`);
+        },
+      });
+      assert.equal(found.complete, true);
+      assert.deepEqual(places, [
+        'model object {"a":[1]}',
+        'stream too_long "m\\q"',
+        'model too_long "m"',
+      ]);
+      assert.deepEqual(found.values.get('model'), { kind: 'too_long' });
+    });
+
     it(`follows nesting to the bound and no deeper, in pieces of ${size}`, () => {
       const nested = (depth: number): string =>
         `{"a":${'['.repeat(depth)}${']'.repeat(depth)},"model":"m"}`;

@@ -53,6 +53,8 @@ export function wantKeys(...names: readonly string[]): WantedKeys {
 export interface KeyScannerOptions {
   /** Longest value that is captured, bytes as spelt; `KEY_VALUE_BYTES_MAX` if not given. */
   readonly valueBytesMax?: number;
+  /** Keys of which only the places of their values are wanted: nothing is captured of them. */
+  readonly placedOnly?: ReadonlySet<string>;
   /**
    * Told of every value of a wanted key, duplicates included, in order: where it begins and ends
    * (exclusive), counted over all bytes pushed.
@@ -90,6 +92,7 @@ type Kept = 'nothing' | 'key' | 'value';
 class Scanner implements KeyScanner {
   readonly #keys: WantedKeys;
   readonly #valueBytesMax: number;
+  readonly #placedOnly: ReadonlySet<string> | undefined;
   readonly #onValue: KeyScannerOptions['onValue'];
   readonly #values = new Map<string, JsonValue>();
 
@@ -114,10 +117,13 @@ class Scanner implements KeyScanner {
   #key = '';
   #valueStart = 0;
   #valueKind: 'string' | 'literal' | 'object' | 'array' = 'literal';
+  /** How much of it is captured at most, its quotes included. */
+  #captureBytesMax = 0;
 
   constructor(keys: WantedKeys, options: KeyScannerOptions) {
     this.#keys = keys;
     this.#valueBytesMax = options.valueBytesMax ?? KEY_VALUE_BYTES_MAX;
+    this.#placedOnly = options.placedOnly;
     this.#onValue = options.onValue;
   }
 
@@ -259,21 +265,21 @@ class Scanner implements KeyScanner {
     const byte = bytes[i];
     this.#state = STATE.VALUE;
     this.#valueStart = this.#offset + i;
-    let bytesMax = this.#valueBytesMax;
+    let bytesMax = this.#placedOnly?.has(this.#key) === true ? 0 : this.#valueBytesMax;
     if (byte === QUOTE) {
       this.#valueKind = 'string';
-      bytesMax += 2;
+      if (bytesMax > 0) bytesMax += 2;
     } else if (byte === OPEN_BRACE) this.#valueKind = 'object';
     else if (byte === OPEN_BRACKET) this.#valueKind = 'array';
     else this.#valueKind = 'literal';
+    this.#captureBytesMax = bytesMax;
     this.#keep('value', i, bytesMax);
   }
 
   #record(bytes: Buffer, end: number): void {
     this.#kept = 'nothing';
     const kind = this.#valueKind;
-    const bytesMax = kind === 'string' ? this.#valueBytesMax + 2 : this.#valueBytesMax;
-    const raw = this.#take(bytes, end, bytesMax);
+    const raw = this.#take(bytes, end, this.#captureBytesMax);
     let value: JsonValue = { kind: 'too_long' };
     if (kind === 'object' || kind === 'array') {
       value = { kind, bytes: raw === null ? null : Buffer.from(raw) };

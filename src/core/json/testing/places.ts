@@ -1,5 +1,12 @@
 /** Bodies read and planned for at once, as the relay and a keyed lane do it between them. */
-import { EDITED_KEYS, type Edit, type EditPlan, type Place, planEdits } from '../cutter.ts';
+import {
+  EDITED_KEYS,
+  type Edit,
+  type EditPlan,
+  PLACED_ONLY,
+  type Place,
+  planEdits,
+} from '../cutter.ts';
 import { createKeyScanner, wantKeys } from '../scanner.ts';
 
 const KEYS = wantKeys(...EDITED_KEYS);
@@ -8,6 +15,7 @@ const KEYS = wantKeys(...EDITED_KEYS);
 export function placesIn(body: readonly Buffer[]): Place[] | null {
   const places: Place[] = [];
   const scanner = createKeyScanner(KEYS, {
+    placedOnly: PLACED_ONLY,
     onValue: (key, start, end, { kind }) => places.push({ key, start, end, kind }),
   });
   for (const piece of body) scanner.push(piece);
