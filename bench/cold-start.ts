@@ -97,7 +97,7 @@ async function main(): Promise<void> {
   try {
     const certificates = await makeCertificates(join(work, 'certificates'));
     const rig = await openRig(certificates);
-    const target = lanekeeper(buildLanekeeper(join(work, 'lanekeeper')));
+    const target = lanekeeper(await buildLanekeeper(join(work, 'lanekeeper')));
     const folder = join(work, 'site');
     mkdirSync(folder, { recursive: true });
     const all: Start[] = [];

@@ -65,7 +65,7 @@ function totalOf(memory: readonly Memory[]): number {
 async function measure(work: string, exchanges: number, out: string): Promise<void> {
   const certificates = await makeCertificates(join(work, 'certificates'));
   const rig = await openRig(certificates);
-  const target = lanekeeper(buildLanekeeper(join(work, 'lanekeeper')));
+  const target = lanekeeper(await buildLanekeeper(join(work, 'lanekeeper')));
   const site = {
     folder: join(work, 'site'),
     upstreamPort: rig.ports.tlsPort,

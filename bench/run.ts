@@ -33,7 +33,7 @@ async function run(options: Options): Promise<void> {
     rows.push(row);
     appendFileSync(raw, `${JSON.stringify(row)}\n`);
   };
-  const launcher = buildLanekeeper(join(options.work, 'lanekeeper'));
+  const launcher = await buildLanekeeper(join(options.work, 'lanekeeper'));
   const certificates = await makeCertificates(join(options.work, 'certificates'));
   const { found, missing } = chosen(allTargets(launcher, options.peers), options.targets);
   keep(machineRow(options, missing));

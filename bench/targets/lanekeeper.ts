@@ -1,5 +1,4 @@
 /** Lanekeeper as it is installed: compiled into a folder of its own, with a home and lanes of its own. */
-import { spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -10,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { build } from '../../scripts/build.ts';
 import { SECOND_KEY, SECOND_PREFIX } from '../load/wire.ts';
 import { connectAt, freePort, plainAt } from './site.ts';
 import type { Plan, Site, Target } from './types.ts';
@@ -55,22 +55,13 @@ async function plan(launcher: string, site: Site): Promise<Plan> {
 }
 
 /**
- * Lays the program out as an installed package is: compiled, without its sources.
+ * Lays the program out as an installed package is: built, without its sources.
  *
  * @returns its launcher
- * @throws Error when it does not compile
+ * @throws Error when it can not be built
  */
-export function buildLanekeeper(folder: string): string {
-  const dist = join(folder, 'dist');
-  rmSync(dist, { recursive: true, force: true });
-  const compiler = join(ROOT, 'node_modules', '.bin', 'tsc');
-  // Whether its types are right is asked by `make check`.
-  const bare = ['--noCheck', '--declaration', 'false', '--sourceMap', 'false'];
-  const built = spawnSync(compiler, ['-p', 'tsconfig.build.json', '--outDir', dist, ...bare], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  });
-  if (built.status !== 0) throw new Error(`the program does not compile:\n${built.stdout}`);
+export async function buildLanekeeper(folder: string): Promise<string> {
+  await build(join(folder, 'dist'));
   cpSync(join(ROOT, 'bin'), join(folder, 'bin'), { recursive: true });
   cpSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
   const modules = join(folder, 'node_modules');
