@@ -5,7 +5,6 @@
  * The temporary directory is shared with other users, so that directory is used only if it is ours
  * and nobody else can enter it; otherwise another user could answer in the proxy's place.
  */
-import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -50,6 +49,8 @@ export function checkSocketDirectory(path: string): void {
 }
 
 function shortDirectory(home: string): string {
+  // Fetched where it is needed: it costs a start 5 ms, and the path is seldom too long.
+  const { createHash } = process.getBuiltinModule('node:crypto');
   const hash = createHash('sha256').update(realPath(home)).digest('hex').slice(0, HASH_CHARACTERS);
   return join(tmpdir(), `lanekeeper-${process.getuid?.() ?? 0}-${hash}`);
 }

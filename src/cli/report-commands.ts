@@ -1,12 +1,10 @@
 /** The commands that read the ledger back: names, options and what each is for. */
-import { createHash } from 'node:crypto';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-
+import { sessionHash } from '../core/agent.ts';
 import { REPORT_SNAPSHOTS_MAX } from '../core/limits.ts';
 import type { Act } from './program.ts';
 
 const CACHE_TTLS = ['5m', '1h'] as const;
-const SESSION_DIGITS = 16;
 const KEEP_MAX = 1_000_000;
 const UNIT_SECONDS = { m: 60, h: 3_600, d: 86_400 } as const;
 
@@ -72,7 +70,7 @@ function toSince(text: string): number {
 function toSession(text: string): string {
   if (/^[0-9a-f]{16}$/.test(text)) return text;
   if (text === '') throw new InvalidArgumentError('It must be the id of a session, or its hash.');
-  return createHash('sha256').update(text).digest('hex').slice(0, SESSION_DIGITS);
+  return sessionHash(text);
 }
 
 function toKeep(text: string): number {

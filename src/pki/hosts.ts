@@ -6,7 +6,7 @@
  * address, a wildcard would defeat "exactly these hosts", and an empty list would leave the DNS
  * constraint out and make the CA good for any name.
  */
-import { isIP } from 'node:net';
+import { isIPv4 } from 'node:net';
 import { CA_HOSTS_MAX } from '../core/limits.ts';
 import { PkiError } from './errors.ts';
 
@@ -42,5 +42,5 @@ export function normaliseHosts(hosts: readonly string[]): readonly string[] {
 }
 
 function isPlainName(host: string): boolean {
-  return host.length <= NAME_LENGTH_MAX && isIP(host) === 0 && NAME.test(host);
+  return host.length <= NAME_LENGTH_MAX && !isIPv4(host) && NAME.test(host);
 }

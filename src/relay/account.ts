@@ -2,8 +2,7 @@
  * What an exchange came to: the facts gathered on its way, and the ledger record made of them when
  * it has ended.
  */
-import { createHash } from 'node:crypto';
-import { agentOf, sessionIdOf } from '../core/agent.ts';
+import { agentOf, sessionHash, sessionIdOf } from '../core/agent.ts';
 import { STALL_MS } from '../core/limits.ts';
 import type { RequestHead } from '../core/message.ts';
 import type { Clock, Delivery, UpstreamFailure } from '../core/ports.ts';
@@ -192,12 +191,12 @@ function milliseconds(value: number): number {
 let lastSession = '';
 let lastDigest = '';
 
-/** First 16 hex digits of SHA-256 over a session id; one client sends the same id for hours. */
+/** The hash of a session id; one client sends the same id for hours. */
 export function hashSession(id: string | null): string | null {
   if (id === null) return null;
   if (id !== lastSession) {
     lastSession = id;
-    lastDigest = createHash('sha256').update(id).digest('hex').slice(0, 16);
+    lastDigest = sessionHash(id);
   }
   return lastDigest;
 }

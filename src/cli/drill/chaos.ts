@@ -2,12 +2,13 @@
  * `drill chaos`: a proxy of the drill's own, its twin, and everything that may be done to a process. A
  * proxy that somebody uses is never killed for a drill.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-
 import { callControl, readStatus } from '../../admin/client.ts';
 import type { ServedStatus } from '../../admin/types.ts';
+import { sessionHash } from '../../core/agent.ts';
 import { DRILL_KEPT_MAX } from '../../core/limits.ts';
 import {
   type ChaosLedger,
@@ -26,7 +27,6 @@ import { beginPhase, type PhaseOptions } from '../session/phase.ts';
 import type { JsonOption } from '../settings.ts';
 import { type ChildProxy, startChildProxy } from './child-proxy.ts';
 import { isLiving, socketsAt } from './processes.ts';
-import { sessionMark } from './proxy-view.ts';
 import { accessOf, CANARY, type TargetOptions } from './target.ts';
 
 export interface ChaosDrillOptions extends TargetOptions, JsonOption, PhaseOptions {
@@ -151,7 +151,7 @@ function viewOf(home: string, twin: Twin, proxy: OwnProxy, session: string): Cha
     },
     ledger: async () => {
       await proxy.child().stop();
-      return ledgerOf(join(home, 'logs', 'usage.jsonl'), sessionMark(session));
+      return ledgerOf(join(home, 'logs', 'usage.jsonl'), sessionHash(session));
     },
   };
 }

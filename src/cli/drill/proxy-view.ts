@@ -1,17 +1,15 @@
 /** What a drill sees of a proxy: its status, its file descriptors, and its ledger. */
-import { createHash } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-
 import { readStatus } from '../../admin/client.ts';
 import type { StatusReport } from '../../admin/types.ts';
+import { sessionHash } from '../../core/agent.ts';
 import { DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
 import type { ProxyView, Sample } from '../../drills/types.ts';
 import { readUsage } from '../../ledger/read.ts';
 import type { UsageRecord } from '../../ledger/record.ts';
 
 const POLL_MS = 50;
-const SESSION_DIGITS = 16;
 
 /** Which proxy, and which of its records. */
 export interface ViewOptions {
@@ -54,11 +52,6 @@ async function look(home: string): Promise<Omit<Sample, 's'>> {
   };
 }
 
-/** A session id as the ledger's records bear it. */
-export function sessionMark(session: string): string {
-  return createHash('sha256').update(session).digest('hex').slice(0, SESSION_DIGITS);
-}
-
 function socketsOf(status: StatusReport): number {
   let sockets = status.connections + status.tunnels;
   for (const lane of status.lanes) sockets += lane.sockets_idle + lane.sockets_busy;
@@ -96,7 +89,7 @@ async function countOf(options: ViewOptions): Promise<number> {
 }
 
 async function* recordsOf({ ledger, session }: ViewOptions): AsyncGenerator<UsageRecord> {
-  const mark = sessionMark(session);
+  const mark = sessionHash(session);
   const records: AsyncIterable<UsageRecord> = readUsage(ledger);
   for await (const record of records) {
     if (record.session === mark) yield record;

@@ -1,14 +1,14 @@
 /** A drill as a phase of the session of its home: what the record keeps of it beside its outcome. */
-import { basename, join } from 'node:path';
 
+import { basename, join } from 'node:path';
 import { isRunning, readStatus } from '../../admin/client.ts';
+import { sessionHash } from '../../core/agent.ts';
 import { redactText } from '../../ledger/redact.ts';
 import type { PhaseSetting } from '../../session/phases.ts';
 import type { Phase } from '../../session/record.ts';
 import { appendPhase, beginSession, readSession } from '../../session/record-file.ts';
 import type { Twin } from '../../twin/index.ts';
 import type { FaultOptions } from '../drill/faults.ts';
-import { sessionMark } from '../drill/proxy-view.ts';
 import { type CommonOptions, homeOf } from '../settings.ts';
 
 /** Options that say where a phase belongs. */
@@ -49,7 +49,7 @@ export async function beginPhase(options: PhaseOptions, facts: DrillFacts): Prom
     client: facts.client,
     faults: rules === 0 ? null : { name: basename(options.faults ?? 'mix'), rules },
     switches: await switchesOf(home),
-    marks: facts.sessions.map(sessionMark),
+    marks: facts.sessions.map(sessionHash),
   } as const;
   if (options.newSession === true) await beginSession(home, start, 'drill');
   // A record that is damaged is told now, not when a drill of half an hour wants to be added to it.
