@@ -61,6 +61,8 @@ export class LineFile {
   readonly #recent: RecentLines;
   /** Bytes queued or under way. */
   #queuedBytes = 0;
+  /** Holds the bytes of the write under way. */
+  #piece: Buffer = Buffer.alloc(0);
   /** Lines of the write under way: the system may still take them. */
   #underWay = 0;
   #written = 0;
@@ -302,7 +304,7 @@ export class LineFile {
     if (batch.length === 0) return;
     this.#underWay = batch.length;
     this.#wroteAtMs = performance.now();
-    const piece = Buffer.from(batch.map((line) => line.text).join(''));
+    const piece = this.#encoded(batch);
     const { bytes, error } = await handle.write(piece);
     this.#underWay = 0;
     this.#size += bytes;
@@ -310,6 +312,17 @@ export class LineFile {
     if (error !== null) throw error;
     if (this.#fault !== null) this.#mended();
     this.#droppedBefore = this.#dropped;
+  }
+
+  /** The lines as bytes, in a place that is used again with the next write. */
+  #encoded(batch: readonly Line[]): Buffer {
+    let bytes = 0;
+    for (const line of batch) bytes += line.bytes;
+    if (bytes > this.#piece.length) this.#piece = Buffer.allocUnsafeSlow(2 * bytes);
+    let at = 0;
+    for (const line of batch) at += this.#piece.write(line.text, at);
+    assert.equal(at, bytes, 'a line is as long as it was');
+    return this.#piece.subarray(0, bytes);
   }
 
   #takeBatch(): Line[] {
