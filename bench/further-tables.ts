@@ -97,19 +97,31 @@ function workersTable(rows: readonly Row[]): string {
   const all = rows.filter((row): row is WorkersRow => row.row === 'workers');
   if (all.length === 0) return '';
   const counts = [...new Set(all.map(({ workers }) => workers))].toSorted((a, b) => a - b);
-  const lines = counts.map((workers) => {
-    const own = all.filter((row) => row.workers === workers);
-    const figures = (figure: (measured: Measured) => number): string =>
-      spreadText(own.map(({ measured }) => figure(measured)));
-    return [
-      String(workers),
-      figures(({ exchanges, seconds }) => exchanges / seconds),
-      figures(({ cpu, seconds }) => (cpu.proxy ?? Number.NaN) / seconds),
-      figures(({ cpu, seconds }) => ((cpu.upstream ?? 0) + cpu.generator) / seconds),
-    ];
-  });
-  const head = ['workers', 'exchanges/s', 'proxy, cores', 'rig, cores'];
-  return `## Workers: small, nothing of the proxy kept to a core\n\n${table(head, lines)}`;
+  const cells = [...new Set(all.map(({ cell }) => cell))];
+  const lines = cells.flatMap((cell) =>
+    counts.map((workers) => {
+      const own = all.filter((row) => row.cell === cell && row.workers === workers);
+      const figures = (figure: (measured: Measured) => number): string =>
+        spreadText(own.map(({ measured }) => figure(measured)));
+      return [
+        cell,
+        String(workers),
+        figures(({ exchanges, seconds }) => exchanges / seconds),
+        figures(({ cpu, exchanges }) => ((cpu.proxy ?? Number.NaN) * 1e6) / exchanges),
+        figures(({ cpu, seconds }) => (cpu.proxy ?? Number.NaN) / seconds),
+        figures(({ cpu, seconds }) => ((cpu.upstream ?? 0) + cpu.generator) / seconds),
+      ];
+    }),
+  );
+  const head = [
+    'cell',
+    'workers',
+    'exchanges/s',
+    'CPU µs an exchange',
+    'proxy, cores',
+    'rig, cores',
+  ];
+  return `## Workers, nothing of the proxy kept to a core\n\n${table(head, lines)}`;
 }
 
 function ledgerTable(rows: readonly Row[]): string {

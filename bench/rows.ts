@@ -58,6 +58,7 @@ export interface StartRow {
 /** Throughput with so many workers, nothing pinned. */
 export interface WorkersRow {
   readonly row: 'workers';
+  readonly cell: string;
   readonly workers: number;
   readonly round: number;
   readonly measured: Measured;
