@@ -372,3 +372,9 @@ export const EDITED_PLACES_MAX = 64;
 
 /** Globs of which is remembered how they are matched; past it they are looked at anew. */
 export const GLOBS_MAX = 256;
+
+/**
+ * Pieces of an answer that follow each other so closely leave together, at the end of the turn of the event
+ * loop that they came in. The events of a model are some 20 ms apart: each of them leaves at once.
+ */
+export const ANSWER_GATHER_MS = 0.3;

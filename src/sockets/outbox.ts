@@ -1,6 +1,6 @@
 /**
- * Gathers what one turn of the event loop writes to a socket into one write: a head and the first
- * bytes of its body leave in one packet, and one TLS record.
+ * Gathers what is written to a socket at once into one write: a head and the first bytes of its body leave
+ * in one packet, and one TLS record.
  */
 import type net from 'node:net';
 
@@ -14,15 +14,23 @@ export class Outbox {
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #isScheduled = false;
+  /** When it wrote last, `performance.now()`. */
+  #flushedAt = Number.NEGATIVE_INFINITY;
   #onFlushed: (() => void) | null = null;
   readonly #onDrain: () => void;
+  readonly #gatherMs: number;
   /** A writer was told to wait. */
   #owesDrain = false;
 
-  /** @param onDrain called once there is room again, after `hasRoom` said that there is none */
-  constructor(socket: net.Socket, onDrain: () => void) {
+  /**
+   * @param onDrain called once there is room again, after `hasRoom` said that there is none
+   * @param gatherMs what comes so soon after a write waits for the end of the turn of the event loop: of a TLS
+   *   connection each record that was read is a tick of its own, and a write costs as much as ten of them
+   */
+  constructor(socket: net.Socket, onDrain: () => void, gatherMs = 0) {
     this.#socket = socket;
     this.#onDrain = onDrain;
+    this.#gatherMs = gatherMs;
     socket.on('drain', this.#drained);
   }
 
@@ -67,6 +75,7 @@ export class Outbox {
     this.#onFlushed = null;
     const socket = this.#socket;
     if (socket.destroyed) return;
+    if (this.#gatherMs > 0) this.#flushedAt = performance.now();
     if (isSmall) queue = [Buffer.concat(queue)];
     const last = queue.pop();
     if (queue.length > 0) {
@@ -89,7 +98,9 @@ export class Outbox {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    process.nextTick(this.#flushSoon);
+    const isSoon = this.#gatherMs > 0 && performance.now() - this.#flushedAt < this.#gatherMs;
+    if (isSoon) setImmediate(this.#flushSoon);
+    else process.nextTick(this.#flushSoon);
   }
 }
 
