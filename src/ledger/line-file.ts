@@ -16,6 +16,7 @@ import {
   LEDGER_GATHER_MS,
   LEDGER_UNCHECKED_BYTES_MAX,
 } from '../core/limits.ts';
+import { type Batch, Batches } from './batches.ts';
 import { codeOf, pruneRotated, rotate } from './files.ts';
 import { type Handle, leadsTo, openForLastWrite, openHandle, TORN_END } from './handle.ts';
 import { type Line, RecentLines } from './recent-lines.ts';
@@ -58,11 +59,10 @@ export class LineFile {
   readonly #options: LineFileOptions;
   readonly #checkMs: number;
   readonly #queue: Line[] = [];
+  readonly #batches = new Batches();
   readonly #recent: RecentLines;
   /** Bytes queued or under way. */
   #queuedBytes = 0;
-  /** Holds the bytes of the write under way. */
-  #piece: Buffer = Buffer.alloc(0);
   /** Lines of the write under way: the system may still take them. */
   #underWay = 0;
   #written = 0;
@@ -300,46 +300,23 @@ export class LineFile {
   async #writeBatch(): Promise<void> {
     const handle = this.#handle;
     assert(handle !== null, 'a file is open before it is written');
-    const batch = this.#takeBatch();
-    if (batch.length === 0) return;
-    this.#underWay = batch.length;
+    const batch = this.#batches.take(this.#queue);
+    if (batch.lines.length === 0) return;
+    this.#underWay = batch.lines.length;
     this.#wroteAtMs = performance.now();
-    const piece = this.#encoded(batch);
-    const { bytes, error } = await handle.write(piece);
+    const { bytes, error } = await handle.write(batch.piece);
     this.#underWay = 0;
     this.#size += bytes;
-    this.#settleBatch(batch, piece, bytes);
+    this.#settleBatch(batch, bytes);
     if (error !== null) throw error;
     if (this.#fault !== null) this.#mended();
     this.#droppedBefore = this.#dropped;
   }
 
-  /** The lines as bytes, in a place that is used again with the next write. */
-  #encoded(batch: readonly Line[]): Buffer {
-    let bytes = 0;
-    for (const line of batch) bytes += line.bytes;
-    if (bytes > this.#piece.length) this.#piece = Buffer.allocUnsafeSlow(2 * bytes);
-    let at = 0;
-    for (const line of batch) at += this.#piece.write(line.text, at);
-    assert.equal(at, bytes, 'a line is as long as it was');
-    return this.#piece.subarray(0, bytes);
-  }
-
-  #takeBatch(): Line[] {
-    let bytes = 0;
-    let count = 0;
-    for (const line of this.#queue) {
-      if (count > 0 && bytes + line.bytes > LEDGER_BATCH_BYTES_MAX) break;
-      bytes += line.bytes;
-      count += 1;
-    }
-    return this.#queue.splice(0, count);
-  }
-
-  #settleBatch(batch: readonly Line[], piece: Buffer, bytes: number): void {
+  #settleBatch({ lines, piece }: Batch, bytes: number): void {
     let left = bytes;
     let done = 0;
-    for (const line of batch) {
+    for (const line of lines) {
       if (left < line.bytes) break;
       left -= line.bytes;
       done += 1;
@@ -347,8 +324,8 @@ export class LineFile {
     }
     this.#recent.add(piece.subarray(0, bytes - left));
     this.#written += done;
-    if (done === batch.length) return;
-    const rest = batch.slice(done);
+    if (done === lines.length) return;
+    const rest = lines.slice(done);
     const cut = rest[0];
     if (cut !== undefined && left > 0) {
       // Others may have written behind the fragment, so it is ended, not continued.

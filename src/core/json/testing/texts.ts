@@ -2,7 +2,7 @@
  * Generators for tests: JSON texts spelt in every way the grammar allows, with decoys of the keys
  * that matter, and ways to cut bytes into pieces.
  */
-import fc from '../../../../test/support/properties.ts';
+import fc from 'fast-check';
 
 /** A JSON value as a tree that can hold duplicate keys. */
 export type Node =
