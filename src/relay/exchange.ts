@@ -275,18 +275,17 @@ export class Exchange implements InboundEvents, AttemptEvents {
     }
   }
 
-  #judge(attempt: Attempt, head: ResponseHead): HeadVerdict {
+  #judge({ prepared }: Attempt, head: ResponseHead): HeadVerdict {
     if (head.status < JUDGED_STATUS_MIN) return FORWARD;
-    const lane = this.#lane;
     const deps = this.#deps;
+    const { path, attempts } = this.#account;
     return judgeHead(head, {
-      lane,
-      mode: attempt.prepared.headerMode,
-      path: this.#account.path,
-      attempts: this.#account.attempts,
+      mode: prepared.headerMode,
+      path,
+      attempts,
       replayable: !this.#streaming,
       backoff: deps.backoff(),
-      isDefaultLane: lane.name === deps.routing().defaultLane,
+      isDefaultLane: this.#lane.name === deps.routing().defaultLane,
       wall: deps.clock.wall(),
       random: deps.random,
     });

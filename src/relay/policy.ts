@@ -7,7 +7,7 @@ import { fieldValue } from '../core/fields.ts';
 import { ATTEMPTS_MAX } from '../core/limits.ts';
 import type { ResponseHead } from '../core/message.ts';
 import { backoffMs, retryAfterMs } from '../core/retry.ts';
-import type { HeaderMode, Lane } from '../lanes/lane.ts';
+import type { HeaderMode } from '../lanes/lane.ts';
 
 export type HeadVerdict =
   | { readonly act: 'forward' }
@@ -19,7 +19,6 @@ export type HeadVerdict =
   | { readonly act: 'fall_back' };
 
 export interface HeadSituation {
-  readonly lane: Lane;
   /** How the key was presented by this attempt. */
   readonly mode: HeaderMode | null;
   readonly path: string;
