@@ -242,35 +242,33 @@ export class Exchange implements InboundEvents, AttemptEvents {
 
   onAnswer(attempt: Attempt, head: ResponseHead): void {
     const account = this.#account;
-    const lane = this.#lane;
-    const deps = this.#deps;
+    const { status } = head;
     this.#note();
     const verdict = this.#judge(attempt, head);
     if (verdict.act === 'forward') {
       const mode = attempt.prepared.headerMode;
-      if (account.attempts > 1 && head.status !== 401 && mode !== null) lane.keepHeaderMode(mode);
+      if (account.attempts > 1 && status !== 401 && mode !== null) this.#lane.keepHeaderMode(mode);
       this.#pass(head);
       return;
     }
     attempt.abort();
     this.#attempt = null;
-    const { status } = head;
     switch (verdict.act) {
       case 'other_mode':
         this.#book.anomaly('retry', 'header_mode', { detail: `trying ${verdict.mode}`, status });
-        this.#send(lane, verdict.mode);
+        this.#send(this.#lane, verdict.mode);
         return;
       case 'fall_back':
         this.#book.anomaly('fallback', 'count_tokens', { detail: 'not counted there', status });
         account.decision = 'fallback';
-        this.#send(deps.lane(deps.routing().defaultLane), undefined);
+        this.#send(this.#deps.lane(this.#deps.routing().defaultLane), undefined);
         return;
       case 'wait':
         account.backoffMs += verdict.ms;
         this.#book.anomaly('retry', 'backoff', { status, backoffMs: verdict.ms });
-        this.#cancelWait = deps.clock.after(verdict.ms, () => {
+        this.#cancelWait = this.#deps.clock.after(verdict.ms, () => {
           this.#cancelWait = null;
-          this.#send(lane, undefined);
+          this.#send(this.#lane, undefined);
         });
     }
   }
