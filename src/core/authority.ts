@@ -37,6 +37,21 @@ const GROUP = /^[0-9a-f]{1,4}$/;
 /** Visible ASCII but `#`: a request target has no fragment. */
 const PATH = /^[\x21\x22\x24-\x7e]*$/;
 
+let lastValue = '';
+let lastHost: Authority | null = null;
+
+/**
+ * The value of a Host field (RFC 9110 section 7.2), whose port is 80 where it names none. The last one is
+ * remembered: it is asked for more than once a request, and a client repeats it with each.
+ */
+export function parseHostField(value: string): Authority | null {
+  if (value !== lastValue) {
+    lastHost = parseAuthority(value, { port: 80 });
+    lastValue = value;
+  }
+  return lastHost;
+}
+
 /**
  * Reads `host` or `host:port`; null where it is not valid.
  *

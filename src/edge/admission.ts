@@ -12,6 +12,7 @@ import {
   isLoopbackHost,
   parseAbsoluteTarget,
   parseAuthority,
+  parseHostField,
 } from '../core/authority.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { fieldValue } from '../core/fields.ts';
@@ -93,21 +94,9 @@ function judgeConnect(head: RequestHead, settings: EdgeSettings): Verdict {
 /** A request to us by our own address (`ANTHROPIC_BASE_URL`). */
 function judgeGateway(head: RequestHead, settings: EdgeSettings): Verdict {
   const given = fieldValue(head.fields, 'host');
-  const host = given === undefined ? null : gatewayHost(given);
+  const host = given === undefined ? null : parseHostField(given);
   if (host === null) return refuse('bad_host');
   return admitToGateway(head, head.target, host, settings);
-}
-
-let lastGiven = '';
-let lastHost: Authority | null = null;
-
-/** The Host of a request; a client repeats it with each. */
-function gatewayHost(given: string): Authority | null {
-  if (given !== lastGiven) {
-    lastHost = parseAuthority(given, { port: 80 });
-    lastGiven = given;
-  }
-  return lastHost;
 }
 
 function judgeAbsolute(head: RequestHead, settings: EdgeSettings): Verdict {
@@ -116,7 +105,7 @@ function judgeAbsolute(head: RequestHead, settings: EdgeSettings): Verdict {
   if (target.scheme === 'https') return refuse('bad_request', 'https needs CONNECT');
   const given = fieldValue(head.fields, 'host');
   if (given !== undefined) {
-    const host = parseAuthority(given, { port: 80 });
+    const host = parseHostField(given);
     if (host?.host !== target.host || host.port !== target.port) {
       return refuse('bad_host', 'Host is not the host of the target');
     }

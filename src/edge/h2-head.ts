@@ -5,7 +5,7 @@
  * pseudo-fields, bytes that may not stand in a value, and a Content-Length that is not the sum of DATA.
  */
 import type { OutgoingHttpHeaders } from 'node:http2';
-import { parseAuthority } from '../core/authority.ts';
+import { parseHostField } from '../core/authority.ts';
 import { endToEnd } from '../core/fields.ts';
 import { isTargetText } from '../core/http1/chars.ts';
 import type { Field, Fields, Framing, RequestHead, ResponseHead } from '../core/message.ts';
@@ -137,7 +137,7 @@ function reconcileHost(fields: Field[], authority: string | undefined): Field[] 
     return [['host', given], ...fields.filter(([name]) => name !== 'host')];
   }
   if (given !== undefined && given.toLowerCase() !== authority.toLowerCase()) return null;
-  if (parseAuthority(authority, { port: 80 }) === null) return null;
+  if (parseHostField(authority) === null) return null;
   return [['host', authority], ...fields.filter(([name]) => name !== 'host')];
 }
 

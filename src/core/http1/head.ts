@@ -4,7 +4,7 @@
  * The lines are already free of control characters (`section.ts`).
  */
 
-import { parseAuthority } from '../authority.ts';
+import { parseHostField } from '../authority.ts';
 import type { Framing, RequestHead, ResponseHead } from '../message.ts';
 import { type Facts, gatherFacts, listHas } from './facts.ts';
 import { parseFieldLines } from './field-lines.ts';
@@ -63,16 +63,10 @@ export function parseResponseHead(section: Section, method: string): ResponseHea
   return { status, reason, version, fields, framing, keepAlive };
 }
 
-/** The last valid one: a client repeats it with every request. */
-let lastHost = '';
-
 /** One valid Host, on HTTP/1.0 one or none. Also where the target is absolute (section 3.2.2). */
 function isHostValid(version: '1.0' | '1.1', facts: Facts): boolean {
   if (facts.host === null) return version === '1.0';
-  if (facts.host === lastHost) return true;
-  if (parseAuthority(facts.host, { port: 80 }) === null) return false;
-  lastHost = facts.host;
-  return true;
+  return parseHostField(facts.host) !== null;
 }
 
 /** Further requests by another framing: who let them pass unread would be no proxy any more. */
