@@ -1,7 +1,7 @@
 /** The commands that read the ledger back: names, options and what each is for. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { sessionHash } from '../core/agent.ts';
 import { REPORT_SNAPSHOTS_MAX } from '../core/limits.ts';
+import { sessionHash } from '../ledger/session-hash.ts';
 import type { Act } from './program.ts';
 
 const CACHE_TTLS = ['5m', '1h'] as const;

@@ -2,7 +2,7 @@
  * What an exchange came to: the facts gathered on its way, and the ledger record made of them when
  * it has ended.
  */
-import { agentOf, sessionHash, sessionIdOf } from '../core/agent.ts';
+import { agentOf, sessionIdOf } from '../core/agent.ts';
 import { STALL_MS } from '../core/limits.ts';
 import type { RequestHead } from '../core/message.ts';
 import type { Clock, Delivery, UpstreamFailure } from '../core/ports.ts';
@@ -11,6 +11,7 @@ import { type Agent, type Decision, isRouted } from '../core/route.ts';
 import { type AnswerFacts, emptyFacts } from '../core/tap/facts.ts';
 import type { Lane } from '../lanes/lane.ts';
 import type { StreamHealth, UsageRecord } from '../ledger/record.ts';
+import { sessionHash } from '../ledger/session-hash.ts';
 
 /** Gathered while an exchange runs; written by the exchange alone. */
 export interface Account {

@@ -8,7 +8,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { callControl, readStatus } from '../../admin/client.ts';
 import type { ServedStatus } from '../../admin/types.ts';
-import { sessionHash } from '../../core/agent.ts';
 import { DRILL_KEPT_MAX } from '../../core/limits.ts';
 import {
   type ChaosLedger,
@@ -19,6 +18,7 @@ import {
 import { ACT_NAMES, type ActName, type ChaosProxy } from '../../drills/chaos-acts.ts';
 import { type ChaosSetting, chaosSummary, describeChaos } from '../../drills/chaos-report.ts';
 import { readUsage } from '../../ledger/read.ts';
+import { sessionHash } from '../../ledger/session-hash.ts';
 import { phaseOfChaos } from '../../session/phases.ts';
 import { startTwin, type Twin } from '../../twin/index.ts';
 import { CliError, EXIT } from '../failure.ts';

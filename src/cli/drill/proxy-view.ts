@@ -3,11 +3,11 @@ import { readdir } from 'node:fs/promises';
 import { setTimeout as wait } from 'node:timers/promises';
 import { readStatus } from '../../admin/client.ts';
 import type { StatusReport } from '../../admin/types.ts';
-import { sessionHash } from '../../core/agent.ts';
 import { DRILL_SETTLE_MS_MAX } from '../../core/limits.ts';
 import type { ProxyView, Sample } from '../../drills/types.ts';
 import { readUsage } from '../../ledger/read.ts';
 import type { UsageRecord } from '../../ledger/record.ts';
+import { sessionHash } from '../../ledger/session-hash.ts';
 
 const POLL_MS = 50;
 

@@ -2,8 +2,8 @@
 
 import { basename, join } from 'node:path';
 import { isRunning, readStatus } from '../../admin/client.ts';
-import { sessionHash } from '../../core/agent.ts';
 import { redactText } from '../../ledger/redact.ts';
+import { sessionHash } from '../../ledger/session-hash.ts';
 import type { PhaseSetting } from '../../session/phases.ts';
 import type { Phase } from '../../session/record.ts';
 import { appendPhase, beginSession, readSession } from '../../session/record-file.ts';
