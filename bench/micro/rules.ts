@@ -1,5 +1,4 @@
 /** Cells of what happens once a request: routing, header rules with the isolation check, its record. */
-
 import type { LaneConfig } from '../../src/config/types.ts';
 import { placesIn } from '../../src/core/json/testing/places.ts';
 import type { RequestHead } from '../../src/core/message.ts';

@@ -1,4 +1,4 @@
-/** Lanekeeper as it is installed: compiled into a folder of its own, with a home and lanes of its own. */
+/** Lanekeeper as it is installed: built into a folder of its own, with a home and lanes of its own. */
 import {
   cpSync,
   existsSync,

@@ -38,6 +38,10 @@ export const HELD_PIECE_BYTES_MIN = 16 * 1024;
 export const WRITE_BYTES_MAX = 256 * 1024;
 /** Longest value of a routed key (`model`) that is read. */
 export const KEY_VALUE_BYTES_MAX = 1024;
+/** Values of a body that an edit may concern; one with more (duplicate keys) is not edited. */
+export const EDITED_PLACES_MAX = 64;
+/** Globs of which is remembered how they are matched; past it they are looked at anew. */
+export const GLOBS_MAX = 256;
 /** Deepest nesting that the JSON scanner follows; a deeper body is not routed. */
 export const JSON_DEPTH_MAX = 1024;
 /** Longest SSE data line that the tap keeps to read tokens from. */
@@ -64,6 +68,11 @@ export const CLIENT_HEAD_MS_MAX = 60_000;
  * made to wait by us has all the time. Slow is allowed, silent is not: held bodies share one budget.
  */
 export const CLIENT_BODY_IDLE_MS_MAX = 300_000;
+/**
+ * Pieces of an answer that follow each other so closely leave together, at the end of the turn of the event
+ * loop that they came in. The events of a model are some 20 ms apart: each of them leaves at once.
+ */
+export const ANSWER_GATHER_MS = 0.3;
 /** A client must finish the TLS handshake inside its tunnel within this time. */
 export const CLIENT_TLS_MS_MAX = 30_000;
 /**
@@ -366,15 +375,3 @@ export const FINDINGS_MAX = 50;
 export const SESSION_FILE_BYTES_MAX = 16 * 1024 * 1024;
 /** The soak of a session must last this long (contract, acceptance gates). */
 export const GATE_SOAK_MS_MIN = 30 * 60_000;
-
-/** Values of a body that an edit may concern; one with more (duplicate keys) is not edited. */
-export const EDITED_PLACES_MAX = 64;
-
-/** Globs of which is remembered how they are matched; past it they are looked at anew. */
-export const GLOBS_MAX = 256;
-
-/**
- * Pieces of an answer that follow each other so closely leave together, at the end of the turn of the event
- * loop that they came in. The events of a model are some 20 ms apart: each of them leaves at once.
- */
-export const ANSWER_GATHER_MS = 0.3;

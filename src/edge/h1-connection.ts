@@ -249,15 +249,13 @@ export class Http1Connection implements Role, ExchangeLink {
   }
 
   #watchBody(isAwaited: boolean): void {
-    const timer = this.#bodyTimer;
     if (isAwaited) {
-      if (timer === null) {
-        this.#bodyTimer = setTimeout(this.#onBodySilence, CLIENT_BODY_IDLE_MS_MAX);
-      } else timer.refresh();
-    } else if (timer !== null) {
-      clearTimeout(timer);
-      this.#bodyTimer = null;
+      this.#bodyTimer =
+        this.#bodyTimer?.refresh() ?? setTimeout(this.#onBodySilence, CLIENT_BODY_IDLE_MS_MAX);
+      return;
     }
+    if (this.#bodyTimer !== null) clearTimeout(this.#bodyTimer);
+    this.#bodyTimer = null;
   }
 
   readonly #onBodySilence = (): void => {

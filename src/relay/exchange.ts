@@ -38,7 +38,7 @@ import { type AnswerReader, createAnswerReader } from './answer-reader.ts';
 import { Attempt, type AttemptEvents } from './attempt.ts';
 import { Book } from './book.ts';
 import { createIntake, type Intake } from './intake.ts';
-import { FORWARD, type HeadVerdict, JUDGED_STATUS_MIN, judgeHead } from './policy.ts';
+import { type HeadVerdict, judgeHead } from './policy.ts';
 import type { RelayDeps } from './relay.ts';
 import { joinStreams } from './upgrade.ts';
 
@@ -274,7 +274,6 @@ export class Exchange implements InboundEvents, AttemptEvents {
   }
 
   #judge({ prepared }: Attempt, head: ResponseHead): HeadVerdict {
-    if (head.status < JUDGED_STATUS_MIN) return FORWARD;
     const deps = this.#deps;
     const { path, attempts } = this.#account;
     return judgeHead(head, {

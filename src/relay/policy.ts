@@ -32,15 +32,11 @@ export interface HeadSituation {
   readonly random: () => number;
 }
 
-/** Below it nothing is to be judged: an answer is passed on. */
-export const JUDGED_STATUS_MIN = 400;
-
-export const FORWARD: HeadVerdict = { act: 'forward' };
+const FORWARD: HeadVerdict = { act: 'forward' };
 
 /** Judges the head of an answer. */
 export function judgeHead(head: ResponseHead, now: HeadSituation): HeadVerdict {
-  if (head.status < JUDGED_STATUS_MIN || now.attempts >= ATTEMPTS_MAX || !now.replayable)
-    return FORWARD;
+  if (head.status < 400 || now.attempts >= ATTEMPTS_MAX || !now.replayable) return FORWARD;
   if (head.status === 401 && now.mode !== null) {
     return { act: 'other_mode', mode: now.mode === 'x-api-key' ? 'authorization' : 'x-api-key' };
   }

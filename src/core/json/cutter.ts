@@ -81,7 +81,6 @@ export function planEdits(
 
 /** The body with the edits made: slices of the original, with the new bytes between them. */
 export function applyEdits(body: readonly Buffer[], edits: readonly Edit[]): Buffer[] {
-  if (edits.length === 0) return [...body];
   const slices: Buffer[] = [];
   const pieces = new Pieces(body);
   let at = 0;

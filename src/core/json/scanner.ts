@@ -265,15 +265,14 @@ class Scanner implements KeyScanner {
     const byte = bytes[i];
     this.#state = STATE.VALUE;
     this.#valueStart = this.#offset + i;
-    let bytesMax = this.#placedOnly?.has(this.#key) === true ? 0 : this.#valueBytesMax;
-    if (byte === QUOTE) {
-      this.#valueKind = 'string';
-      if (bytesMax > 0) bytesMax += 2;
-    } else if (byte === OPEN_BRACE) this.#valueKind = 'object';
+    if (byte === QUOTE) this.#valueKind = 'string';
+    else if (byte === OPEN_BRACE) this.#valueKind = 'object';
     else if (byte === OPEN_BRACKET) this.#valueKind = 'array';
     else this.#valueKind = 'literal';
-    this.#captureBytesMax = bytesMax;
-    this.#keep('value', i, bytesMax);
+    const isPlacedOnly = this.#placedOnly?.has(this.#key) === true;
+    const quotes = byte === QUOTE ? 2 : 0;
+    this.#captureBytesMax = isPlacedOnly ? 0 : this.#valueBytesMax + quotes;
+    this.#keep('value', i, this.#captureBytesMax);
   }
 
   #record(bytes: Buffer, end: number): void {
