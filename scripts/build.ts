@@ -11,8 +11,8 @@
 import { cpSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { rolldown } from 'rolldown';
+import { ROOT } from './lockfile.ts';
 
-const ROOT = path.join(import.meta.dirname, '..');
 /** What is started by name: by `bin/entry.mjs`, and as a process of its own by `doctor`. */
 const ENTRIES = ['main', 'worker-main', 'worker-spawn', 'doctor/trust-probe'];
 /** Read by the reports beside their own code. */
