@@ -68,11 +68,6 @@ export const CLIENT_HEAD_MS_MAX = 60_000;
  * made to wait by us has all the time. Slow is allowed, silent is not: held bodies share one budget.
  */
 export const CLIENT_BODY_IDLE_MS_MAX = 300_000;
-/**
- * Pieces of an answer that follow each other so closely leave together, at the end of the turn of the event
- * loop that they came in. The events of a model are some 20 ms apart: each of them leaves at once.
- */
-export const ANSWER_GATHER_MS = 0.3;
 /** A client must finish the TLS handshake inside its tunnel within this time. */
 export const CLIENT_TLS_MS_MAX = 30_000;
 /**

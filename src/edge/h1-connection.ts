@@ -15,7 +15,6 @@ import type { ErrorCode } from '../core/errors.ts';
 import { createRequestParser } from '../core/http1/request-parser.ts';
 import type { CodecError, CodecErrorCode } from '../core/http1/types.ts';
 import {
-  ANSWER_GATHER_MS,
   CLIENT_BODY_IDLE_MS_MAX,
   CLIENT_HEAD_MS_MAX,
   DRAIN_IDLE_MS,
@@ -86,7 +85,7 @@ export class Http1Connection implements Role, ExchangeLink {
   constructor(options: Http1ConnectionOptions) {
     this.#options = options;
     this.#socket = options.socket;
-    this.outbox = new Outbox(options.socket, () => this.#exchange?.drained(), ANSWER_GATHER_MS);
+    this.outbox = new Outbox(options.socket, () => this.#exchange?.drained());
   }
 
   /** Begins to serve. `first` was read already. */

@@ -6,8 +6,6 @@ import { type TestContext, test } from 'node:test';
 import { Outbox } from './outbox.ts';
 
 const LIMIT = { timeout: 10_000 };
-/** Longer than any turn of these tests takes. */
-const GATHER_MS = 5_000;
 
 interface Scene {
   readonly outbox: Outbox;
@@ -17,7 +15,7 @@ interface Scene {
   received(count: number): Promise<string>;
 }
 
-async function scene(t: TestContext, gatherMs: number): Promise<Scene> {
+async function scene(t: TestContext): Promise<Scene> {
   const server = net.createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
@@ -38,7 +36,7 @@ async function scene(t: TestContext, gatherMs: number): Promise<Scene> {
     return write(bytes, ...rest);
   });
   return {
-    outbox: new Outbox(socket, () => undefined, gatherMs),
+    outbox: new Outbox(socket, () => undefined),
     writes,
     async received(count) {
       while (text.length < count) await once(peer, 'data');
@@ -50,58 +48,38 @@ async function scene(t: TestContext, gatherMs: number): Promise<Scene> {
 const tick = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('what is pushed in one tick leaves in one write', LIMIT, async (t) => {
-  const { outbox, writes, received } = await scene(t, 0);
+test('what is pushed in one turn leaves in one write, at its end', LIMIT, async (t) => {
+  const { outbox, writes, received } = await scene(t);
   outbox.push(Buffer.from('head '));
   outbox.push(Buffer.from('body'));
   await tick();
-  assert.deepEqual(writes, ['head body']);
   outbox.push(Buffer.from(' more'));
   await tick();
-  assert.deepEqual(writes, ['head body', ' more']);
+  assert.deepEqual(writes, []);
+  await turn();
+  assert.deepEqual(writes, ['head body more']);
   assert.equal(await received(14), 'head body more');
 });
 
-test(
-  'the first piece leaves at once, what follows closely at the end of the turn',
-  LIMIT,
-  async (t) => {
-    const { outbox, writes, received } = await scene(t, GATHER_MS);
-    outbox.push(Buffer.from('a'));
-    await tick();
-    for (const piece of ['b', 'c', 'd']) {
-      outbox.push(Buffer.from(piece));
-      await tick();
-    }
-    assert.deepEqual(writes, ['a']);
-    await turn();
-    assert.deepEqual(writes, ['a', 'bcd']);
-    assert.equal(await received(4), 'abcd');
-  },
-);
-
-test('a piece that comes later leaves at once again', LIMIT, async (t) => {
-  const { outbox, writes } = await scene(t, 1);
+test('what is pushed in the next turn leaves in the next', LIMIT, async (t) => {
+  const { outbox, writes } = await scene(t);
   outbox.push(Buffer.from('a'));
-  await tick();
-  await new Promise((resolve) => setTimeout(resolve, 10));
+  await turn();
   outbox.push(Buffer.from('b'));
-  await tick();
+  await turn();
   assert.deepEqual(writes, ['a', 'b']);
 });
 
 test('what waits for the end of the turn leaves when it is asked for, once', LIMIT, async (t) => {
-  const { outbox, writes } = await scene(t, GATHER_MS);
-  outbox.push(Buffer.from('a'));
-  await tick();
+  const { outbox, writes } = await scene(t);
   let flushed = 0;
   outbox.push(Buffer.from('b'));
   outbox.whenFlushed(() => {
     flushed += 1;
   });
   outbox.flush();
-  assert.deepEqual(writes, ['a', 'b']);
+  assert.deepEqual(writes, ['b']);
   await turn();
   await turn();
-  assert.deepEqual([writes, flushed], [['a', 'b'], 1]);
+  assert.deepEqual([writes, flushed], [['b'], 1]);
 });

@@ -1,8 +1,10 @@
 /**
- * Gathers what is written to a socket at once into one write: a head and the first bytes of its body leave
- * in one packet, and one TLS record.
+ * Gathers what is written to a socket in one turn of the event loop into one write: a head and the first
+ * bytes of its body leave in one packet, and one TLS record; so do the events of a stream that came
+ * together, of which each TLS record is read by itself.
  */
 import type net from 'node:net';
+import { atEndOfTurn } from './turn.ts';
 
 /** Up to here copying costs less than a gathering write (4 µs a write, measured), and TLS copies anyway. */
 const JOIN_BYTES_MAX = 16 * 1024;
@@ -14,23 +16,15 @@ export class Outbox {
   #queue: Buffer[] = [];
   #queuedBytes = 0;
   #isScheduled = false;
-  /** When it wrote last, `performance.now()`. */
-  #flushedAt = Number.NEGATIVE_INFINITY;
   #onFlushed: (() => void) | null = null;
   readonly #onDrain: () => void;
-  readonly #gatherMs: number;
   /** A writer was told to wait. */
   #owesDrain = false;
 
-  /**
-   * @param onDrain called once there is room again, after `hasRoom` said that there is none
-   * @param gatherMs what comes so soon after a write waits for the end of the turn of the event loop: of a TLS
-   *   connection each record that was read is a tick of its own, and a write costs as much as ten of them
-   */
-  constructor(socket: net.Socket, onDrain: () => void, gatherMs = 0) {
+  /** @param onDrain called once there is room again, after `hasRoom` said that there is none */
+  constructor(socket: net.Socket, onDrain: () => void) {
     this.#socket = socket;
     this.#onDrain = onDrain;
-    this.#gatherMs = gatherMs;
     socket.on('drain', this.#drained);
   }
 
@@ -75,7 +69,6 @@ export class Outbox {
     this.#onFlushed = null;
     const socket = this.#socket;
     if (socket.destroyed) return;
-    if (this.#gatherMs > 0) this.#flushedAt = performance.now();
     if (isSmall) queue = [Buffer.concat(queue)];
     const last = queue.pop();
     if (queue.length > 0) {
@@ -98,9 +91,7 @@ export class Outbox {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    const isSoon = this.#gatherMs > 0 && performance.now() - this.#flushedAt < this.#gatherMs;
-    if (isSoon) setImmediate(this.#flushSoon);
-    else process.nextTick(this.#flushSoon);
+    atEndOfTurn(this.#flushSoon);
   }
 }
 
