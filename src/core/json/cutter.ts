@@ -25,8 +25,6 @@ export interface Edit extends Range {
 }
 
 const ATTRIBUTION = 'x-anthropic-billing-header:';
-/** A character takes at most this many bytes in a JSON text: `\\u0041`. */
-const CHARACTER_BYTES_MAX = 6;
 const NOTHING: Buffer = Buffer.alloc(0);
 const QUOTE = 0x22;
 const OPEN_BRACE = 0x7b;
@@ -141,10 +139,11 @@ function cutUserId(metadata: Buffer): Range[] | null {
 
 /** What to cut from a `system` array; null where a key or text can not be read. */
 function cutAttribution(system: Buffer): Range[] | null {
-  const entries = entriesOf(system);
+  const text = system.toString('latin1');
+  const entries = entriesOf(system, text);
   const doomed = entries.map(() => false);
   for (const [index, { start, end }] of entries.entries()) {
-    const found = isAttribution(system.subarray(start, end));
+    const found = isAttribution(system.subarray(start, end), text.slice(start, end));
     if (found === null) return null;
     if (!found) continue;
     doomed[index] = true;
@@ -153,11 +152,15 @@ function cutAttribution(system: Buffer): Range[] | null {
   return cutRuns(entries, doomed);
 }
 
-/** True for an object whose `text` (the last, as a parser reads it) is a string that begins so. */
-function isAttribution(entry: Buffer): boolean | null {
+/**
+ * True for an object whose `text` (the last, as a parser reads it) is a string that begins so.
+ *
+ * @param latin1 the same bytes as text
+ */
+function isAttribution(entry: Buffer, latin1: string): boolean | null {
   if (entry[0] !== OPEN_BRACE) return false;
   let text: Range | null = null;
-  for (const { key, value } of membersOf(entry)) {
+  for (const { key, value } of membersOf(entry, latin1)) {
     const name = parseString(key);
     if (name === null) return null;
     if (name === 'text') text = value;
@@ -168,10 +171,15 @@ function isAttribution(entry: Buffer): boolean | null {
 
 /** True if a string, given as spelt with its quotes, begins with ASCII; null where it is not valid. */
 function beginsWith(quoted: Buffer, ascii: string): boolean | null {
-  const opening = quoted.subarray(1, 1 + ascii.length * CHARACTER_BYTES_MAX);
-  if (!opening.includes(BACKSLASH)) return opening.toString('latin1', 0, ascii.length) === ascii;
-  const text = parseString(quoted.toString('utf8'));
-  return text === null ? null : text.startsWith(ascii);
+  for (let i = 0; i < ascii.length; i += 1) {
+    const byte = quoted[i + 1];
+    if (byte === ascii.charCodeAt(i)) continue;
+    // Only an escape may be another spelling of the same; to read it the whole must be read.
+    if (byte !== BACKSLASH) return false;
+    const text = parseString(quoted.toString('utf8'));
+    return text === null ? null : text.startsWith(ascii);
+  }
+  return true;
 }
 
 /**

@@ -25,9 +25,12 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** The members of a well-formed object, given with its braces, in order. */
-export function membersOf(object: Buffer): Member[] {
-  const text = object.toString('latin1');
+/**
+ * The members of a well-formed object, given with its braces, in order.
+ *
+ * @param text the same bytes as latin1
+ */
+export function membersOf(object: Buffer, text: string = object.toString('latin1')): Member[] {
   const members: Member[] = [];
   let i = skipTo(object, 1);
   while (i < object.length && object[i] !== CLOSE_BRACE) {
@@ -42,9 +45,12 @@ export function membersOf(object: Buffer): Member[] {
   return members;
 }
 
-/** The entries of a well-formed array, given with its brackets, in order. */
-export function entriesOf(array: Buffer): Range[] {
-  const text = array.toString('latin1');
+/**
+ * The entries of a well-formed array, given with its brackets, in order.
+ *
+ * @param text the same bytes as latin1
+ */
+export function entriesOf(array: Buffer, text: string = array.toString('latin1')): Range[] {
   const entries: Range[] = [];
   let i = skipTo(array, 1);
   while (i < array.length && array[i] !== CLOSE_BRACKET) {
