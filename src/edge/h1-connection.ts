@@ -27,6 +27,7 @@ import { CONTINUE, type Field, type RequestHead } from '../core/message.ts';
 import type { ByteStream, Via } from '../core/ports.ts';
 import { createByteStream } from '../sockets/byte-stream.ts';
 import { Outbox } from '../sockets/outbox.ts';
+import { Silence } from '../sockets/silence.ts';
 import { judge, type Scope } from './admission.ts';
 import { answerAndClose, closeLingering, resetAfterFlush } from './closing.ts';
 import type { ConnectionContext, Role } from './context.ts';
@@ -79,8 +80,8 @@ export class Http1Connection implements Role, ExchangeLink {
   #timer: NodeJS.Timeout | null = null;
   /** Runs from FIN on, until the connection is over. */
   #flushTimer: NodeJS.Timeout | null = null;
-  /** Runs while more of a request body must come. */
-  #bodyTimer: NodeJS.Timeout | null = null;
+  /** Watches while more of a request body must come. */
+  readonly #bodySilence = new Silence(() => this.#onBodySilence());
 
   constructor(options: Http1ConnectionOptions) {
     this.#options = options;
@@ -248,22 +249,17 @@ export class Http1Connection implements Role, ExchangeLink {
   }
 
   #watchBody(isAwaited: boolean): void {
-    if (isAwaited) {
-      this.#bodyTimer =
-        this.#bodyTimer?.refresh() ?? setTimeout(this.#onBodySilence, CLIENT_BODY_IDLE_MS_MAX);
-      return;
-    }
-    if (this.#bodyTimer !== null) clearTimeout(this.#bodyTimer);
-    this.#bodyTimer = null;
+    if (isAwaited) this.#bodySilence.watch(CLIENT_BODY_IDLE_MS_MAX);
+    else this.#bodySilence.rest();
   }
 
-  readonly #onBodySilence = (): void => {
+  #onBodySilence(): void {
     const exchange = this.#exchange;
     if (exchange === null) return;
     // Held up by us, or already answered: silence is not the client's fault, or nobody's concern.
     if (exchange.isPaused || exchange.isAnswering) this.#watchBody(true);
     else exchange.requestFailed('request_timeout', 'its body fell silent');
-  };
+  }
 
   readonly #onHeadTimeout = (): void => {
     this.refuse('request_timeout', '');
@@ -321,7 +317,7 @@ export class Http1Connection implements Role, ExchangeLink {
     if (this.#isDetached) return;
     this.#isDetached = true;
     this.#disarm();
-    this.#watchBody(false);
+    this.#bodySilence.close();
     if (this.#flushTimer !== null) clearTimeout(this.#flushTimer);
     this.#socket.removeListener('data', this.#onData);
     this.#socket.removeListener('end', this.#onFin);

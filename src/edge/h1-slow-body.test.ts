@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { type MockTime, mockTime } from '../../test/support/mock-time.ts';
 import { CLIENT_BODY_IDLE_MS_MAX } from '../core/limits.ts';
 import type { Inbound } from '../core/ports.ts';
 import {
@@ -24,28 +25,9 @@ interface Scene {
   readonly client: RawClient;
   readonly inbound: Inbound;
   readonly heard: Listening;
+  readonly time: MockTime;
   /** Resolves once so many payload bytes came. */
   received(count: number): Promise<void>;
-}
-
-/** The test turns the time; `refresh` begins it anew as Node's does, which the mock's own does not. */
-function mockTimeouts(t: TestContext): void {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { setTimeout: set, clearTimeout: clear } = globalThis;
-  t.mock.method(globalThis, 'setTimeout', (run: () => void, ms: number) => {
-    let inner = set(run, ms);
-    const timer = {
-      refresh() {
-        clear(inner);
-        inner = set(run, ms);
-        return timer;
-      },
-      unref: () => timer,
-      clear: () => clear(inner),
-    };
-    return timer;
-  });
-  t.mock.method(globalThis, 'clearTimeout', (timer: { clear?: () => void }) => timer.clear?.());
 }
 
 /** A request whose body has begun with one byte; its answer is given when it has ended. */
@@ -53,7 +35,7 @@ async function begun(
   t: TestContext,
   onBegin: (inbound: Inbound) => void = () => {},
 ): Promise<Scene> {
-  mockTimeouts(t);
+  const time = mockTime(t);
   const opened = Promise.withResolvers<{ inbound: Inbound; heard: Listening }>();
   const edge = await startEdge({
     onExchange(inbound) {
@@ -67,7 +49,7 @@ async function begun(
     },
   });
   t.after(() => {
-    t.mock.timers.reset();
+    time.reset();
     return edge.close();
   });
   const client = await connect(edge.port);
@@ -77,15 +59,15 @@ async function begun(
   const received = async (count: number): Promise<void> => {
     while (heard.received() < count) await new Promise((resolve) => setImmediate(resolve));
   };
-  return { edge, client, inbound, heard, received };
+  return { edge, client, inbound, heard, time, received };
 }
 
 test('a body that falls silent is answered 408, and its exchange ends', LIMIT, async (t) => {
-  const { client, heard, received, edge } = await begun(t);
+  const { client, heard, received, edge, time } = await begun(t);
   await received(1);
-  t.mock.timers.tick(CLIENT_BODY_IDLE_MS_MAX - 1);
+  time.tick(CLIENT_BODY_IDLE_MS_MAX - 1);
   assert.equal(client.text, '');
-  t.mock.timers.tick(1);
+  time.tick(1);
   const { text, error } = await client.ended();
   assert.match(text, /^HTTP\/1.1 408 [\s\S]*x-lanekeeper-error: request_timeout\r\n/);
   assert.equal(error, null);
@@ -96,19 +78,19 @@ test('a body that falls silent is answered 408, and its exchange ends', LIMIT, a
 });
 
 test('a body that comes byte by byte is served, however long it takes', LIMIT, async (t) => {
-  const { client, received } = await begun(t);
+  const { client, received, time } = await begun(t);
   for (const [index, byte] of ['b', 'c'].entries()) {
     await received(index + 1);
-    t.mock.timers.tick(CLIENT_BODY_IDLE_MS_MAX - 1);
+    time.tick(CLIENT_BODY_IDLE_MS_MAX - 1);
     client.socket.write(byte);
   }
   assert.match(await client.until('ok'), /^HTTP\/1.1 200 /);
 });
 
 test('a client that the relay makes wait is not timed out', LIMIT, async (t) => {
-  const { client, inbound, received } = await begun(t, (held) => held.pause());
+  const { client, inbound, received, time } = await begun(t, (held) => held.pause());
   await received(1);
-  for (let round = 0; round < 3; round += 1) t.mock.timers.tick(CLIENT_BODY_IDLE_MS_MAX);
+  for (let round = 0; round < 3; round += 1) time.tick(CLIENT_BODY_IDLE_MS_MAX);
   assert.equal(client.text, '');
   inbound.resume();
   client.socket.write('bc');
@@ -117,12 +99,12 @@ test('a client that the relay makes wait is not timed out', LIMIT, async (t) => 
 
 test('after the body nothing runs out: the answer may take its time', LIMIT, async (t) => {
   const opened = Promise.withResolvers<Inbound>();
-  mockTimeouts(t);
+  const time = mockTime(t);
   const edge = await startEdge({
     onExchange: (inbound) => void listen(inbound, () => opened.resolve(inbound)),
   });
   t.after(() => {
-    t.mock.timers.reset();
+    time.reset();
     return edge.close();
   });
   const client = await connect(edge.port);
@@ -130,7 +112,7 @@ test('after the body nothing runs out: the answer may take its time', LIMIT, asy
   client.socket.write(`${HEAD}a`);
   client.socket.write('bc');
   const inbound = await opened.promise;
-  t.mock.timers.tick(2 * CLIENT_BODY_IDLE_MS_MAX);
+  time.tick(2 * CLIENT_BODY_IDLE_MS_MAX);
   inbound.respond(answerHead(200, [], { kind: 'length', length: 2 }));
   inbound.write(Buffer.from('ok'), null);
   inbound.end([]);

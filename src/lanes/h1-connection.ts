@@ -17,6 +17,7 @@ import { Outbox } from '../sockets/outbox.ts';
 import { brokenConnection, errorDetail } from './failure.ts';
 import { type EncodedRequest, H1Exchange } from './h1-exchange.ts';
 import type { Upstream } from './upstream.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** Who keeps the connection between its exchanges. */
 export interface H1Owner {
@@ -36,6 +37,8 @@ export class H1Connection implements ResponseEvents {
   readonly parser: ResponseParser;
   /** All that is written to the socket. */
   readonly outbox: Outbox;
+  /** Of the exchange under way. */
+  readonly watchdog: Watchdog;
   readonly owner: H1Owner;
   /** When it became idle, `performance.now()`; null while it is not. */
   #idleSince: number | null = null;
@@ -50,6 +53,9 @@ export class H1Connection implements ResponseEvents {
     this.upstream = upstream;
     this.owner = owner;
     this.parser = createResponseParser(this);
+    this.watchdog = new Watchdog(upstream.timeouts, upstream.wake, (waiting) =>
+      this.#exchange?.timedOut(waiting),
+    );
     socket.on('error', (error) => this.#broken(error));
     socket.on('close', () => this.#closed());
     socket.on('end', () => this.#finished());
@@ -226,6 +232,7 @@ export class H1Connection implements ResponseEvents {
     if (this.#gone) return;
     this.#gone = true;
     this.#stopFlushTimer();
+    this.watchdog.close();
     this.owner.onGone(this);
   }
 }

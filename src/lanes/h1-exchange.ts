@@ -14,7 +14,7 @@ import { createByteStream } from '../sockets/byte-stream.ts';
 import type { FailureCode } from './failure.ts';
 import type { H1Connection } from './h1-connection.ts';
 import type { PreparedRequest } from './lane.ts';
-import { type Waiting, Watchdog } from './watchdog.ts';
+import type { Waiting } from './watchdog.ts';
 
 /** A request with its head as bytes: encoded before a connection is taken, since that may throw. */
 export interface EncodedRequest {
@@ -46,7 +46,6 @@ export class H1Exchange implements Outbound {
   readonly #connection: H1Connection;
   readonly #request: PreparedRequest;
   readonly #events: OutboundEvents;
-  readonly #watchdog: Watchdog;
   readonly #restedMs: number | null;
   readonly #startedAt = performance.now();
   #sent = false;
@@ -72,14 +71,6 @@ export class H1Exchange implements Outbound {
     this.#events = events;
     this.#restedMs = restedMs;
     this.#lengthLeft = framing.kind === 'length' ? framing.length : null;
-    this.#watchdog = new Watchdog(
-      connection.upstream.timeouts,
-      connection.upstream.wake,
-      (waiting) => {
-        if (waiting === 'head') this.fail('head_timeout', 'no answer in time');
-        else this.fail('idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent');
-      },
-    );
   }
 
   /** Sends the head; the whole request where it has no body. */
@@ -146,7 +137,7 @@ export class H1Exchange implements Outbound {
 
   interim(head: ResponseHead): void {
     if (this.over) return;
-    this.#watchdog.touch();
+    this.#connection.watchdog.touch();
     this.#events.onInterim(head);
   }
 
@@ -164,7 +155,7 @@ export class H1Exchange implements Outbound {
 
   body(wire: Buffer, data: readonly Buffer[] | null): void {
     if (this.over) return;
-    this.#watchdog.touch();
+    this.#connection.watchdog.touch();
     this.#events.onBody(wire, data);
   }
 
@@ -180,6 +171,12 @@ export class H1Exchange implements Outbound {
     this.#wantsDrain = false;
     this.#watch();
     if (!this.#requestEnded) this.#events.onDrain();
+  }
+
+  /** Nothing came for the time that there was. */
+  timedOut(waiting: Waiting): void {
+    if (waiting === 'head') this.fail('head_timeout', 'no answer in time');
+    else this.fail('idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent');
   }
 
   /** Ends the exchange with a failure; the connection goes with it. */
@@ -224,7 +221,7 @@ export class H1Exchange implements Outbound {
   }
 
   #watch(): void {
-    this.#watchdog.watch(this.#waiting());
+    this.#connection.watchdog.watch(this.#waiting());
   }
 
   #waiting(): Waiting {
@@ -247,6 +244,6 @@ export class H1Exchange implements Outbound {
 
   #close(): void {
     this.over = true;
-    this.#watchdog.stop();
+    this.#connection.watchdog.watch('client');
   }
 }

@@ -336,7 +336,7 @@ export class H2Exchange implements Outbound {
   #close(): void {
     assert(!this.#over, 'an exchange ends once');
     this.#over = true;
-    this.#watchdog.stop();
+    this.#watchdog.close();
   }
 }
 

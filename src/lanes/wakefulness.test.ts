@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { mockTime } from '../../test/support/mock-time.ts';
 import { WAKE_NETWORK_MS } from '../core/limits.ts';
 import { mintServer } from '../pki/authority.ts';
 import { scriptH2 } from './scripted-h2.ts';
@@ -209,7 +210,7 @@ test('on another network what rested is not used', async () => {
 });
 
 test('a deadline that passed in a sleep is given anew, and then holds', (t) => {
-  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const time = mockTime(t);
   const woke = [true, false];
   const fired: string[] = [];
   const watchdog = new Watchdog(
@@ -218,10 +219,10 @@ test('a deadline that passed in a sleep is given anew, and then holds', (t) => {
     (waiting) => fired.push(waiting),
   );
   watchdog.watch('head');
-  t.mock.timers.tick(900);
+  time.tick(900);
   assert.deepEqual(fired, []);
-  t.mock.timers.tick(899);
+  time.tick(899);
   assert.deepEqual(fired, []);
-  t.mock.timers.tick(1);
+  time.tick(1);
   assert.deepEqual(fired, ['head']);
 });

@@ -1,5 +1,5 @@
 /**
- * The one timer of an exchange with an upstream: who is waited for, and how long (ms by `Timeouts`).
+ * The one timer of a connection or stream to an upstream: who is waited for, and how long (ms by `Timeouts`).
  *
  * - The request is not yet taken by the system: `idleMs` without progress.
  * - It is sent whole and no head has come: `headMs` since its last byte, or since an interim answer.
@@ -8,6 +8,7 @@
  * - The client is waited for (more of the request, or room for the answer): no timer, the edge has its own.
  */
 import type { Timeouts } from '../config/types.ts';
+import { Silence } from '../sockets/silence.ts';
 import type { Wakefulness } from './wakefulness.ts';
 
 export type Waiting = 'client' | 'send' | 'head' | 'body';
@@ -16,7 +17,7 @@ export class Watchdog {
   readonly #timeouts: Timeouts;
   readonly #wake: Pick<Wakefulness, 'justWoke'>;
   readonly #onTimeout: (waiting: Waiting) => void;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #silence = new Silence(() => this.#fell());
   #waiting: Waiting = 'client';
 
   /** @param wake tells whether a timer fires because the machine slept */
@@ -32,40 +33,24 @@ export class Watchdog {
 
   /** Says what is waited for now; the time begins anew. */
   watch(waiting: Waiting): void {
-    if (waiting === this.#waiting && this.#timer !== null) {
-      this.#timer.refresh();
-      return;
-    }
-    this.stop();
     this.#waiting = waiting;
-    if (waiting === 'client') return;
-    const ms = waiting === 'head' ? this.#timeouts.headMs : this.#timeouts.idleMs;
-    this.#timer = setTimeout(fire, ms, this);
+    const { headMs, idleMs } = this.#timeouts;
+    if (waiting === 'client') this.#silence.rest();
+    else this.#silence.watch(waiting === 'head' ? headMs : idleMs);
   }
 
   /** A byte of the answer came. */
   touch(): void {
-    this.#timer?.refresh();
+    this.#silence.touch();
   }
 
-  stop(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    this.#waiting = 'client';
+  /** Nothing is waited for any more. */
+  close(): void {
+    this.#silence.close();
   }
 
-  /** For the timer only. */
-  fire(): void {
-    const waiting = this.#waiting;
-    this.stop();
-    if (this.#wake.justWoke()) {
-      this.watch(waiting);
-      return;
-    }
-    this.#onTimeout(waiting);
+  #fell(): void {
+    if (this.#wake.justWoke()) this.watch(this.#waiting);
+    else this.#onTimeout(this.#waiting);
   }
-}
-
-function fire(watchdog: Watchdog): void {
-  watchdog.fire();
 }
