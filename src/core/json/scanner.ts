@@ -17,8 +17,8 @@ import { isAscii } from '../ascii.ts';
 import { JSON_DEPTH_MAX, KEY_VALUE_BYTES_MAX } from '../limits.ts';
 import { ACTION, ACTIONS, STATE, TABLE } from './grammar.ts';
 import { Keeper } from './keeper.ts';
-import { loadForQuotes, QUOTE_SEARCH_BYTES_MAX, quoteFrom } from './quote-search.ts';
 import { hasBackslash, oddBackslashes, parseString, plainText, stringEnd } from './strings.ts';
+import { loadPiece, PIECE_BYTES_MAX, quoteFrom, skipNested } from './vectors.ts';
 
 /** The value of a captured key. */
 export type JsonValue =
@@ -81,7 +81,7 @@ const OPEN_BRACE = 0x7b;
 const OPEN_BRACKET = 0x5b;
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf];
 /** How much is looked at at once, so that a large piece does not double in memory. */
-const WINDOW_BYTES = QUOTE_SEARCH_BYTES_MAX;
+const WINDOW_BYTES = PIECE_BYTES_MAX;
 /** From here on the search by vectors wins over turning the window into text (measured). */
 const VECTOR_BYTES_MIN = 512;
 /** A UTF-16 unit takes at most this many bytes in a JSON text: `\u0041`. */
@@ -145,9 +145,10 @@ class Scanner implements KeyScanner {
   #read(bytes: Buffer): void {
     const length = bytes.length;
     if (length < VECTOR_BYTES_MIN) this.#text = bytes.toString('latin1');
-    else loadForQuotes(bytes);
+    else loadPiece(bytes);
     let i = this.#marked < BYTE_ORDER_MARK.length ? this.#skipMark(bytes) : 0;
     if (this.#inString && i < length) i = this.#skipString(bytes, i);
+    i = this.#skipNested(bytes, i);
     let state = this.#state;
     while (i < length) {
       const entry = TABLE[(state << 8) | (bytes[i] as number)] as number;
@@ -181,10 +182,10 @@ class Scanner implements KeyScanner {
         return this.#skipString(bytes, i + 1);
       case ACTIONS.OPEN_OBJECT:
         this.#open(STATE.NEXT_IN_OBJECT, STATE.KEY_OR_END);
-        return i + 1;
+        return this.#skipNested(bytes, i + 1);
       case ACTIONS.OPEN_ARRAY:
         this.#open(STATE.NEXT_IN_ARRAY, STATE.VALUE_OR_END);
-        return i + 1;
+        return this.#skipNested(bytes, i + 1);
       case ACTIONS.CLOSE:
         this.#stack.pop();
         this.#valueEnd(bytes, i + 1);
@@ -208,6 +209,24 @@ class Scanner implements KeyScanner {
     this.#state = inside;
   }
 
+  /** Skips what is nested in a value of the top level, where vectors may do it; gives where to go on. */
+  #skipNested(bytes: Buffer, from: number): number {
+    if (this.#stack.length < 2 || this.#text !== null || from >= bytes.length) return from;
+    const { at, state, string } = skipNested(from, bytes.length, this.#state, this.#stack);
+    this.#state = state;
+    if (state === STATE.FAILED) {
+      this.#fail();
+      return bytes.length;
+    }
+    if (string !== 'none') {
+      this.#inKey = string === 'key';
+      return this.#leaveString(bytes, at + 1);
+    }
+    if (this.#stack.length > 1) return at;
+    this.#valueEnd(bytes, at + 1);
+    return at + 1;
+  }
+
   /** A value ended before `end`: a captured one is recorded, then its container goes on. */
   #valueEnd(bytes: Buffer, end: number): void {
     const depth = this.#stack.length;
@@ -220,16 +239,19 @@ class Scanner implements KeyScanner {
     const start = this.#escaped ? from + 1 : from;
     const text = this.#text;
     const end = text === null ? quoteFrom(start, bytes.length) : stringEnd(bytes, text, start);
-    if (end < 0) {
-      this.#escaped = oddBackslashes(bytes, start, bytes.length);
-      this.#inString = true;
-      return bytes.length;
-    }
+    if (end < 0) return this.#leaveString(bytes, start);
     this.#escaped = false;
     this.#inString = false;
     if (this.#inKey) this.#keyEnd(bytes, end);
     else this.#valueEnd(bytes, end + 1);
     return end + 1;
+  }
+
+  /** The string that `from` lies in does not end in this window. */
+  #leaveString(bytes: Buffer, from: number): number {
+    this.#escaped = oddBackslashes(bytes, from, bytes.length);
+    this.#inString = true;
+    return bytes.length;
   }
 
   #keyEnd(bytes: Buffer, end: number): void {

@@ -75,7 +75,7 @@ export function jsonScannerTarget(create: Create = createKeyScanner): Target {
       'src/core/json/scanner.ts',
       'src/core/json/keeper.ts',
       'src/core/json/strings.ts',
-      'src/core/json/quote-search.ts',
+      'src/core/json/vectors.ts',
     ],
     seeds: SEEDS,
     dictionary: DICTIONARY,

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from '../../../test/support/properties.ts';
-import { loadForQuotes, QUOTE_SEARCH_BYTES_MAX, quoteFrom } from './quote-search.ts';
 import { stringEnd } from './strings.ts';
+import { loadPiece, PIECE_BYTES_MAX, quoteFrom } from './vectors.ts';
 
 /** What every byte of a piece could be: mostly what the search stops at. */
 const byte = fc.oneof(
@@ -18,7 +18,7 @@ describe('the first quote that is not escaped', () => {
     fc.assert(
       fc.property(piece, fc.nat(), (bytes, at) => {
         const from = bytes.length === 0 ? 0 : at % bytes.length;
-        loadForQuotes(bytes);
+        loadPiece(bytes);
         assert.equal(
           quoteFrom(from, bytes.length),
           stringEnd(bytes, bytes.toString('latin1'), from),
@@ -32,7 +32,7 @@ describe('the first quote that is not escaped', () => {
     for (let before = 0; before < 130; before += 1) {
       for (let run = 0; run < 70; run += 1) {
         const bytes = Buffer.from(`${'x'.repeat(before)}${'\\'.repeat(run)}"y"`);
-        loadForQuotes(bytes);
+        loadPiece(bytes);
         const expected = before + run + (run % 2 === 0 ? 0 : 2);
         assert.equal(quoteFrom(0, bytes.length), expected, `${before} bytes, ${run} backslashes`);
       }
@@ -40,18 +40,18 @@ describe('the first quote that is not escaped', () => {
   });
 
   test('is none that an earlier, longer piece has left behind', () => {
-    loadForQuotes(Buffer.from('"'.repeat(200)));
-    loadForQuotes(Buffer.from('xyz'));
+    loadPiece(Buffer.from('"'.repeat(200)));
+    loadPiece(Buffer.from('xyz'));
     assert.equal(quoteFrom(0, 3), -1);
     assert.equal(quoteFrom(3, 3), -1);
   });
 
   test('is found at the end of the largest piece, and not beyond', () => {
-    const bytes = Buffer.alloc(QUOTE_SEARCH_BYTES_MAX, 0x20);
-    loadForQuotes(bytes);
+    const bytes = Buffer.alloc(PIECE_BYTES_MAX, 0x20);
+    loadPiece(bytes);
     assert.equal(quoteFrom(0, bytes.length), -1);
     bytes[bytes.length - 1] = 0x22;
-    loadForQuotes(bytes);
+    loadPiece(bytes);
     assert.equal(quoteFrom(0, bytes.length), bytes.length - 1);
     assert.equal(quoteFrom(bytes.length - 1, bytes.length), bytes.length - 1);
   });
