@@ -205,7 +205,7 @@ export const LEDGER_FILES_MAX = 20;
 /** Records waiting to be written; past it they are counted as dropped. */
 export const LEDGER_QUEUE_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Names of models and paths whose redaction is remembered; past it they are looked at anew. */
+/** Names of each kind whose spelling in a record is remembered; past it they are spelt anew. */
 export const LEDGER_NAMES_MAX = 256;
 /** Longest name that is remembered so. */
 export const LEDGER_NAME_CHARS_MAX = 128;

@@ -58,7 +58,7 @@ test('flushing means that everything recorded so far is on disk', async (t) => {
 test('a record that can not be written as JSON is counted, and recording does not throw', async (t) => {
   const dir = temporaryDirectory(t);
   const ledger = openLedger({ dir, filterChain: false, onFault: silent });
-  ledger.record(usageRecord({ status: 1n as unknown as number }));
+  ledger.record(usageRecord({ rid: 1n as unknown as string }));
   ledger.anomaly(anomalyRecord({ attempt: 1n as unknown as number }));
   await ledger.close();
   assert.equal(ledger.stats().dropped, 1);
