@@ -221,18 +221,19 @@ export const SABOTAGES: readonly SabotageCase[] = [
     invariant: '6 nothing twice',
     create: () =>
       opening((open) => (request, events) => {
+        const { body } = request;
         let isSecond = false;
         const again = (): void => {
           isSecond = true;
           const outbound = open(request, hearing(events, {}));
-          for (const piece of request.body ?? []) outbound.write(piece, null);
+          for (const piece of body ?? []) outbound.write(piece, null);
           outbound.end([]);
         };
         return open(
           request,
           hearing(events, {
             onFail(failure) {
-              const mayRepeat = request.body !== null && failure.phase === 'head' && !isSecond;
+              const mayRepeat = body !== null && failure.phase === 'head' && !isSecond;
               if (mayRepeat) again();
               else events.onFail(failure);
             },

@@ -38,9 +38,10 @@ export interface PreparedRequest {
   readonly framing: Framing;
   /**
    * The body to send, edited where the lane says so: payload, which the relay writes piece by piece
-   * (`data` null) whatever the framing. Null where the relay streams the client's own pieces.
+   * (`data` null) whatever the framing. Null where the relay streams the client's own pieces, and once
+   * the relay has taken it over, which may let go of it long before the answer ends.
    */
-  readonly body: readonly Buffer[] | null;
+  body: readonly Buffer[] | null;
   /**
    * `h2` and `prefer-h2` take HTTP/2 where the upstream offers it; the latter not for a body that its
    * flow-control window would hold up.

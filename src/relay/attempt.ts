@@ -60,6 +60,12 @@ export class Attempt implements OutboundEvents {
     this.#spilled = spilled;
   }
 
+  /** Lets go of the body, where all of it was handed to the upstream; false where it was not. */
+  dropBody(): boolean {
+    if (this.#ended) this.#pieces = [];
+    return this.#ended;
+  }
+
   /** Body bytes handed to the upstream so far; what still waits for a connection never left. */
   get bytesUp(): number {
     return this.protocol === null ? 0 : this.#bytesUp;
@@ -72,6 +78,8 @@ export class Attempt implements OutboundEvents {
   /** Opens the attempt on its lane. */
   open(lane: Lane): void {
     this.#outbound = lane.open(this.prepared, this);
+    // The pieces are let go of by `dropBody`, and the request is kept for longer.
+    this.prepared.body = null;
   }
 
   /** Writes a piece of a streamed body; false when the upstream is full. */

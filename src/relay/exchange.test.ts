@@ -118,6 +118,36 @@ describe('a routed exchange', () => {
     assert.equal(client.paused, false);
   });
 
+  test('is let go of when its answer begins: nothing can be sent again', () => {
+    const scene = createScene();
+    const { client, send } = messages(asking('claude-sonnet-5'));
+    scene.open(client);
+    send();
+    assert.equal(scene.budget.used, asking('claude-sonnet-5').length);
+    scene.attempt().head(200, SSE);
+    assert.equal(scene.budget.used, 0);
+    scene.attempt().body(START + STOP);
+    scene.attempt().done();
+    assert.equal(scene.records[0]?.bytes_up, asking('claude-sonnet-5').length);
+  });
+
+  test('is kept while its upstream, which answers early, has not taken all of it', () => {
+    const scene = createScene();
+    scene.onOpen = (attempt) => {
+      attempt.full = true;
+    };
+    const body = JSON.stringify({ model: 'claude-sonnet-5', text: 'x'.repeat(700_000) });
+    const { client, send } = messages(body);
+    scene.open(client);
+    send();
+    const attempt = scene.attempt();
+    attempt.head(200, SSE);
+    assert.equal(scene.budget.used, body.length);
+    attempt.full = false;
+    attempt.events.onDrain();
+    assert.equal(attempt.sent.toString(), body);
+  });
+
   test('is recorded once, with tokens, health, and what it took', () => {
     const scene = createScene();
     const { client, send } = messages(asking('claude-haiku-5-5'), '/v1/messages?beta=true', [

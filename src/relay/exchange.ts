@@ -3,7 +3,6 @@
  *
  * The exchange stands between two ports (`core/ports.ts`): the client's `Inbound` and, attempt by
  * attempt, an upstream's `Outbound`. It moves through four stages, never back:
- *
  *   collecting (a routed body is held) → sending (an attempt is under way) → answering (a head went
  *   to the client; no attempt can follow) → over (the client's side has closed, the record is written)
  *
@@ -301,6 +300,8 @@ export class Exchange implements InboundEvents, AttemptEvents {
       this.#reader = createAnswerReader(head, this.#deps.clock, onData);
       samples?.answer.type(fieldValue(head.fields, 'content-type') ?? '');
     }
+    // Nothing is sent again from here on, and an answer may take minutes.
+    if (this.#attempt?.dropBody() === true) this.#intake?.held.release();
     this.#inbound.respond(head);
   }
 
