@@ -55,6 +55,11 @@ export const CELLS: readonly Cell[] = [
     answer: PACED,
     connections: 256,
   }),
+  cell('paced-256-agent', 'paced-256, each asked for by 200 KB: what is kept meanwhile', {
+    body: 'agent',
+    answer: PACED,
+    connections: 256,
+  }),
   cell('small-1', 'small, one at a time: what an exchange waits for', { connections: 1 }),
   cell('agent-1', 'agent, one at a time', { body: 'agent', connections: 1 }),
   cell('small-gateway', 'small, in gateway mode: plain HTTP in', { way: 'gateway' }),
