@@ -11,7 +11,8 @@ export interface MockTime {
 /** The real time comes back at the end of the test at the latest. */
 export function mockTime(t: TestContext): MockTime {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  let now = performance.now();
+  // Whole, so that what passes adds up.
+  let now = Math.ceil(performance.now());
   const clock = t.mock.method(performance, 'now', () => now);
   return {
     tick(ms) {
