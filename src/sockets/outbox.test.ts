@@ -83,3 +83,40 @@ test('what waits for the end of the turn leaves when it is asked for, once', LIM
   await turn();
   assert.deepEqual([writes, flushed], [['b'], 1]);
 });
+
+test(
+  'a large piece is written by itself, its head with as much of it as fills a record',
+  LIMIT,
+  async (t) => {
+    const { outbox, writes, received } = await scene(t);
+    const head = 'h'.repeat(1_000);
+    const large = 'L'.repeat(100_000);
+    const middle = 'm'.repeat(20_000);
+    for (const piece of [head, large, middle, middle, large, 'end'])
+      outbox.push(Buffer.from(piece));
+    await turn();
+    const all = `${head}${large}${middle}${middle}${large}end`;
+    assert.equal(writes.join(''), all);
+    assert.deepEqual(
+      writes.map((bytes) => bytes.length),
+      [16_384, 100_000 + 1_000 - 16_384, 20_000, 20_000, 100_000, 3],
+    );
+    assert.equal(await received(all.length), all);
+  },
+);
+
+test(
+  'pieces of every size keep their order, and the end is told once all are accepted',
+  LIMIT,
+  async (t) => {
+    const { outbox, received } = await scene(t);
+    const sizes = [1, 40_000, 40_000, 5, 20_000, 20_000, 70_000];
+    const pieces = sizes.map((size, index) => String(index).repeat(size));
+    for (const piece of pieces) outbox.push(Buffer.from(piece));
+    const flushed = new Promise<void>((resolve) => outbox.whenFlushed(resolve));
+    const all = pieces.join('');
+    assert.equal(await received(all.length), all);
+    await flushed;
+    assert.equal(outbox.pendingBytes, 0);
+  },
+);

@@ -8,6 +8,8 @@ import { atEndOfTurn } from './turn.ts';
 
 /** Up to here copying costs less than a gathering write (4 µs a write, measured), and TLS copies anyway. */
 const JOIN_BYTES_MAX = 16 * 1024;
+/** From here on a piece is written by itself: TLS would copy it to gather it, into memory made for that. */
+const ALONE_BYTES_MIN = 32 * 1024;
 const NOTHING: Buffer = Buffer.alloc(0);
 
 export class Outbox {
@@ -61,23 +63,29 @@ export class Outbox {
   /** Writes now what is queued. */
   flush(): void {
     this.#isScheduled = false;
-    let queue = this.#queue;
+    const queue = arranged(this.#queue, this.#queuedBytes);
     const onFlushed = this.#onFlushed;
-    const isSmall = queue.length > 1 && this.#queuedBytes <= JOIN_BYTES_MAX;
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#onFlushed = null;
     const socket = this.#socket;
     if (socket.destroyed) return;
-    if (isSmall) queue = [Buffer.concat(queue)];
     const last = queue.pop();
-    if (queue.length > 0) {
-      socket.cork();
-      for (const bytes of queue) socket.write(bytes);
+    let isCorked = false;
+    for (const bytes of queue) {
+      const isAlone = bytes.length >= ALONE_BYTES_MIN;
+      if (isAlone && isCorked) socket.uncork();
+      else if (!isAlone && !isCorked) socket.cork();
+      isCorked = !isAlone;
+      socket.write(bytes);
+    }
+    if (isCorked && last !== undefined && last.length >= ALONE_BYTES_MIN) {
+      socket.uncork();
+      isCorked = false;
     }
     if (onFlushed !== null) writeLast(socket, last, onFlushed);
     else if (last !== undefined) socket.write(last);
-    if (queue.length > 0) socket.uncork();
+    if (isCorked) socket.uncork();
     // The socket emits `drain` only where one of its own writes was told to wait.
     if (this.#owesDrain && !socket.writableNeedDrain) process.nextTick(this.#drained);
   }
@@ -93,6 +101,16 @@ export class Outbox {
     this.#isScheduled = true;
     atEndOfTurn(this.#flushSoon);
   }
+}
+
+/** What is queued as it is best written: little together, a head with as much as fills a TLS record. */
+function arranged(queue: Buffer[], bytes: number): Buffer[] {
+  if (queue.length < 2) return queue;
+  if (bytes <= JOIN_BYTES_MAX) return [Buffer.concat(queue)];
+  const [head, body] = queue as [Buffer, Buffer];
+  if (head.length >= JOIN_BYTES_MAX || body.length < ALONE_BYTES_MIN) return queue;
+  const added = JOIN_BYTES_MAX - head.length;
+  return [Buffer.concat([head, body.subarray(0, added)]), body.subarray(added), ...queue.slice(2)];
 }
 
 /** Writes the last piece, if there is one, and calls back when nothing is left to be accepted. */
