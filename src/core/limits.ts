@@ -210,7 +210,7 @@ export const LEDGER_NAMES_MAX = 256;
 /** Longest name that is remembered so. */
 export const LEDGER_NAME_CHARS_MAX = 128;
 /** How long lines of a ledger gather after a write before the next one. A line that comes alone does not wait. */
-export const LEDGER_GATHER_MS = 5;
+export const LEDGER_GATHER_MS = 10;
 /** Records joined into one write: large enough to be rare, small enough to be one piece on disk. */
 export const LEDGER_BATCH_BYTES_MAX = 256 * 1024;
 /** How often it is looked whether the ledger file was moved away, and a failed write is tried again. */
