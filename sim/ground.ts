@@ -23,7 +23,7 @@ export interface Ground {
   createDecoder(): Transform;
 }
 
-/** Stands for `NodeJS.Timeout` and `NodeJS.Immediate`. */
+/** Stands for `NodeJS.Timeout`. */
 export class VirtualTimer {
   readonly #ground: Ground;
   readonly #ms: number;
@@ -83,6 +83,46 @@ export class VirtualTimer {
   }
 }
 
+/**
+ * What waits for the end of a turn. It is no timer that could be left behind: a turn always ends. It does so for
+ * a world that was given up, too, since the program may have noted that it waits for it.
+ */
+class Immediates {
+  readonly #ground: Ground;
+  readonly #waiting = new Map<Scheduled, () => void>();
+
+  constructor(ground: Ground) {
+    this.#ground = ground;
+  }
+
+  set(run: () => void): Scheduled {
+    const event = this.#ground.scheduler.after(0, () => {
+      this.#waiting.delete(event);
+      run();
+    });
+    this.#waiting.set(event, run);
+    return event;
+  }
+
+  clear(event: Scheduled): void {
+    this.#ground.scheduler.cancel(event);
+    this.#waiting.delete(event);
+  }
+
+  /** Ends the turn of a world that goes on no more; what it still says is nobody's concern. */
+  endTurn(): void {
+    for (const [event, run] of this.#waiting) {
+      this.clear(event);
+      try {
+        run();
+        this.#ground.scheduler.settle();
+      } catch {
+        // A world that was given up may be broken.
+      }
+    }
+  }
+}
+
 type Callback = (...args: unknown[]) => void;
 
 function forbidden(what: string): () => never {
@@ -108,14 +148,15 @@ export function standingOn<T>(ground: Ground, body: () => T): T {
   const { scheduler } = ground;
   const start = (run: Callback, ms: number, args: unknown[], isRepeated = false): VirtualTimer =>
     new VirtualTimer(ground, ms, () => run(...args), isRepeated);
+  const immediates = new Immediates(ground);
   const stop = (timer: unknown): void => {
     if (timer instanceof VirtualTimer) timer.cancel();
   };
   Object.assign(globalThis, {
     setTimeout: (run: Callback, ms = 1, ...args: unknown[]) => start(run, Math.max(1, ms), args),
     clearTimeout: stop,
-    setImmediate: (run: Callback, ...args: unknown[]) => start(run, 0, args),
-    clearImmediate: stop,
+    setImmediate: (run: Callback, ...args: unknown[]) => immediates.set(() => run(...args)),
+    clearImmediate: (event: Scheduled) => immediates.clear(event),
     setInterval: (run: Callback, ms = 1, ...args: unknown[]) => start(run, ms, args, true),
     clearInterval: stop,
     queueMicrotask: forbidden('queueMicrotask'),
@@ -131,6 +172,7 @@ export function standingOn<T>(ground: Ground, body: () => T): T {
   try {
     return body();
   } finally {
+    immediates.endTurn();
     standing = former;
     Reflect.deleteProperty(performance, 'now');
     Math.random = random;

@@ -69,6 +69,23 @@ const SITUATIONS = [
   'upgrade',
 ];
 
+test('a world that was given up in the midst of a turn changes nothing for the next', () => {
+  const before = simulateSeed(1).digest;
+  let givenUp = 0;
+  for (const { name, knobs, create } of SABOTAGES) {
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const result = simulateSeed(seed, { sabotage: create(), ...(knobs && { knobs }) });
+      if (result.violation !== null) givenUp += 1;
+    }
+    assert.equal(simulateSeed(1).digest, before, name);
+  }
+  assert.ok(givenUp > 0);
+});
+
+test('what waits for the end of a turn is no timer that is left behind', () => {
+  assert.equal(simulateSeed(3_023_957).violation, null);
+});
+
 test('the numbers are those of xoshiro128**', () => {
   // The first of the reference implementation, from the state 1, 2, 3, 4.
   const reference = Random.ofState(1, 2, 3, 4);
