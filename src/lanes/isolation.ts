@@ -116,22 +116,24 @@ function includes(bytes: Buffer, needle: Buffer, rare: number): boolean {
   return false;
 }
 
-/** What JSON, prose and code are made of, the most frequent first; what is not in it is rarer. */
+/** What JSON, prose and code are made of, the most frequent first. */
 const FREQUENT = Buffer.from(' etaoinsrlhdcumpfgybw,."\\vk:_-0/1()2{}[]3=xj45T689S7');
+
+/** How rare each byte is; what is not among the frequent ones is rarer than they are. */
+const RARITY = new Uint8Array(256).fill(FREQUENT.length);
+for (const [rank, byte] of FREQUENT.entries()) RARITY[byte] = rank;
 
 /** The place of the rarest byte of the needle that leaves enough behind it to be looked for. */
 function rarestPlace(needle: Buffer): number {
   let best = 0;
-  let bestRank = -1;
-  for (let at = 0; at <= needle.length - CREDENTIAL_END_BYTES_MIN; at += 1) {
-    const found = FREQUENT.indexOf(needle[at] as number);
-    const rank = found < 0 ? FREQUENT.length : found;
-    if (rank > bestRank) {
-      best = at;
-      bestRank = rank;
-    }
+  for (let at = 1; at <= needle.length - CREDENTIAL_END_BYTES_MIN; at += 1) {
+    if (rarity(needle, at) > rarity(needle, best)) best = at;
   }
   return best;
+}
+
+function rarity(needle: Buffer, at: number): number {
+  return RARITY[needle[at] as number] as number;
 }
 
 function lastBytes(bytes: Buffer, count: number): Buffer {
