@@ -17,7 +17,7 @@ import { Outbox } from '../sockets/outbox.ts';
 import { brokenConnection, errorDetail } from './failure.ts';
 import { type EncodedRequest, H1Exchange } from './h1-exchange.ts';
 import type { Upstream } from './upstream.ts';
-import { Watchdog } from './watchdog.ts';
+import { timeoutOf, Watchdog } from './watchdog.ts';
 
 /** Who keeps the connection between its exchanges. */
 export interface H1Owner {
@@ -54,7 +54,7 @@ export class H1Connection implements ResponseEvents {
     this.owner = owner;
     this.parser = createResponseParser(this);
     this.watchdog = new Watchdog(upstream.timeouts, upstream.wake, (waiting) =>
-      this.#exchange?.timedOut(waiting),
+      this.#exchange?.fail(...timeoutOf(waiting)),
     );
     socket.on('error', (error) => this.#broken(error));
     socket.on('close', () => this.#closed());

@@ -173,12 +173,6 @@ export class H1Exchange implements Outbound {
     if (!this.#requestEnded) this.#events.onDrain();
   }
 
-  /** Nothing came for the time that there was. */
-  timedOut(waiting: Waiting): void {
-    if (waiting === 'head') this.fail('head_timeout', 'no answer in time');
-    else this.fail('idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent');
-  }
-
   /** Ends the exchange with a failure; the connection goes with it. */
   fail(code: FailureCode, detail: string): void {
     if (this.over) return;

@@ -17,7 +17,7 @@ import { cancelStream } from './h2-cancel.ts';
 import { fieldsFromH2, h2RequestHeaders, h2Trailers } from './h2-fields.ts';
 import type { H2Session } from './h2-session.ts';
 import type { PreparedRequest } from './lane.ts';
-import { type Waiting, Watchdog } from './watchdog.ts';
+import { timeoutOf, type Waiting, Watchdog } from './watchdog.ts';
 
 /** What node:http2 says of a session that takes no more streams: the next one serves. */
 const SPENT_SESSION: ReadonlySet<string> = new Set([
@@ -66,10 +66,9 @@ export class H2Exchange implements Outbound {
     this.#events = events;
     this.#restedMs = restedMs;
     this.#owed = bodyBytes;
-    this.#watchdog = new Watchdog(session.upstream.timeouts, session.upstream.wake, (waiting) => {
-      if (waiting === 'head') this.#fail('head_timeout', 'no answer in time');
-      else this.#fail('idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent');
-    });
+    this.#watchdog = new Watchdog(session.upstream.timeouts, session.upstream.wake, (waiting) =>
+      this.#fail(...timeoutOf(waiting)),
+    );
   }
 
   /** Opens the stream; a head that node:http2 refuses fails the exchange in a later turn. */

@@ -9,9 +9,16 @@
  */
 import type { Timeouts } from '../config/types.ts';
 import { Silence } from '../sockets/silence.ts';
+import type { FailureCode } from './failure.ts';
 import type { Wakefulness } from './wakefulness.ts';
 
 export type Waiting = 'client' | 'send' | 'head' | 'body';
+
+/** What an exchange fails with whose time is over. */
+export function timeoutOf(waiting: Waiting): readonly [code: FailureCode, detail: string] {
+  if (waiting === 'head') return ['head_timeout', 'no answer in time'];
+  return ['idle_timeout', waiting === 'send' ? 'takes no bytes' : 'fell silent'];
+}
 
 export class Watchdog {
   readonly #timeouts: Timeouts;
