@@ -70,21 +70,18 @@ export class Outbox {
     this.#onFlushed = null;
     const socket = this.#socket;
     if (socket.destroyed) return;
-    const last = queue.pop();
+    const last = queue.length - 1;
     let isCorked = false;
-    for (const bytes of queue) {
-      const isAlone = bytes.length >= ALONE_BYTES_MIN;
-      if (isAlone && isCorked) socket.uncork();
-      else if (!isAlone && !isCorked) socket.cork();
-      isCorked = !isAlone;
-      socket.write(bytes);
+    for (let index = 0; index <= last; index += 1) {
+      const bytes = queue[index] as Buffer;
+      const isGathered = last > 0 && bytes.length < ALONE_BYTES_MIN;
+      if (isGathered && !isCorked) socket.cork();
+      else if (!isGathered && isCorked) socket.uncork();
+      isCorked = isGathered;
+      if (index === last && onFlushed !== null) writeLast(socket, bytes, onFlushed);
+      else socket.write(bytes);
     }
-    if (isCorked && last !== undefined && last.length >= ALONE_BYTES_MIN) {
-      socket.uncork();
-      isCorked = false;
-    }
-    if (onFlushed !== null) writeLast(socket, last, onFlushed);
-    else if (last !== undefined) socket.write(last);
+    if (last < 0 && onFlushed !== null) writeLast(socket, NOTHING, onFlushed);
     if (isCorked) socket.uncork();
     // The socket emits `drain` only where one of its own writes was told to wait.
     if (this.#owesDrain && !socket.writableNeedDrain) process.nextTick(this.#drained);
@@ -113,13 +110,13 @@ function arranged(queue: Buffer[], bytes: number): Buffer[] {
   return [Buffer.concat([head, body.subarray(0, added)]), body.subarray(added), ...queue.slice(2)];
 }
 
-/** Writes the last piece, if there is one, and calls back when nothing is left to be accepted. */
-function writeLast(socket: net.Socket, last: Buffer | undefined, onFlushed: () => void): void {
-  if (last === undefined && socket.writableLength === 0) {
+/** Writes the last piece, which may be empty, and calls back when nothing is left to be accepted. */
+function writeLast(socket: net.Socket, last: Buffer, onFlushed: () => void): void {
+  if (last.length === 0 && socket.writableLength === 0) {
     onFlushed();
     return;
   }
-  socket.write(last ?? NOTHING, (error) => {
+  socket.write(last, (error) => {
     if (error === undefined || error === null) onFlushed();
   });
 }
